@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The two programs on every device. Destinations are translated on the way in, sources on the way out; the stack in
+ * between sees only real endpoints. Whatever is not surely ours passes on to the next program (rule 9).
+ */
+#pragma once
+
+#include "flow.h"
+#include "fragment.h"
+#include "icmp.h"
+#include "known.h"
+#include "nat.h"
+#include "new_flow.h"
+#include "reject.h"
+#include "snat.h"
+
+#define PULL_OCTETS 128 /* enough for Ethernet, IPv6, two extension headers and TCP */
+
+/* Fills `p`; false when the packet is none of our business. Headers outside the linear part are pulled in once. */
+static __noinline int packet_read(struct __sk_buff *skb, const struct lb_device *dev, struct packet *p)
+{
+	enum parse_result result;
+	__u32 octets = PULL_OCTETS;
+
+	result = parse_packet((void *)(long)skb->data, (void *)(long)skb->data_end, dev->l2_length, skb->protocol, p);
+	if (result == PARSE_SHORT) {
+		if (skb->len < octets)
+			octets = skb->len;
+		if (bpf_skb_pull_data(skb, octets))
+			return false;
+		result = parse_packet((void *)(long)skb->data, (void *)(long)skb->data_end, dev->l2_length, skb->protocol, p);
+	}
+	return result == PARSE_OK;
+}
+
+static __always_inline int drop(struct __sk_buff *skb, const struct packet *p, enum lb_counter reason)
+{
+	refuse(p, skb->ifindex, reason);
+	return TCX_DROP;
+}
+
+/* Rule 1: on a bridge port only what is addressed to the bridge itself; elsewhere only what is addressed to this host. */
+static __noinline int packet_is_ours(struct __sk_buff *skb, const struct lb_device *dev)
+{
+	__u8 mac[6];
+
+	if (!(dev->flags & LB_DEVICE_BRIDGE_PORT))
+		return skb->pkt_type == PACKET_HOST;
+	if (bpf_skb_load_bytes(skb, 0, mac, sizeof(mac)))
+		return false;
+	for (int i = 0; i < 6; i++)
+		if (mac[i] != dev->mac[i])
+			return false;
+	return true;
+}
+
+static __always_inline int ingress_rewrite(struct __sk_buff *skb, const struct packet *p, const struct lb_rewrite *rewrite)
+{
+	if (nat_rewrite(skb, p, rewrite))
+		return drop(skb, p, LB_DROP_REWRITE_FAILED);
+	if (rewrite->flags & LB_REWRITE_MASQUERADE)
+		skb->mark |= cfg_masquerade_mark;
+	return TCX_NEXT;
+}
+
+/* The client's packet of a flow that should not go on: closed or idle, or UDP whose backend has left. */
+static __always_inline bool flow_starts_anew(const struct flow *flow, const struct packet *p)
+{
+	const struct lb_flow_state *s = flow->state;
+	__u64 now_ns;
+
+	if (flow->rewrite.flags & LB_REWRITE_REPLY)
+		return false;
+	if (p->key.protocol == IPPROTO_TCP) {
+		if ((p->tcp_flags & (TCP_FLAG_SYN_BIT | TCP_FLAG_ACK_BIT)) != TCP_FLAG_SYN_BIT)
+			return false;
+		return flow_is_closed(s->flags) || flow_is_expired(s, bpf_ktime_get_coarse_ns());
+	}
+	if (!backend_is_current(s->backend_id, s->backend_generation)) {
+		count(LB_FLOW_RESELECTED);
+		return true;
+	}
+	now_ns = bpf_ktime_get_coarse_ns();
+	return now_ns - s->last_seen_ns > FLOW_TOUCH_NS && flow_is_expired(s, now_ns);
+}
+
+static __always_inline enum lb_detector packet_detector(const struct packet *p)
+{
+	return p->is_v4 ? cfg_detector_v4 : cfg_detector_v6;
+}
+
+static __always_inline enum lb_origin packet_origin(const struct packet *p, const struct lb_device *dev)
+{
+	switch (packet_detector(p)) {
+	case LB_DETECTOR_CIDR:
+		if (p->is_v4 ? lb_addr_in_network(&p->key.source, &cfg_pod_cidr_v4, &cfg_pod_mask_v4) :
+			       lb_addr_in_network(&p->key.source, &cfg_pod_cidr_v6, &cfg_pod_mask_v6))
+			return LB_ORIGIN_POD;
+		return LB_ORIGIN_EXTERNAL;
+	case LB_DETECTOR_DEVICE:
+		return dev->flags & LB_DEVICE_POD ? LB_ORIGIN_POD : LB_ORIGIN_EXTERNAL;
+	default:
+		return LB_ORIGIN_EXTERNAL;
+	}
+}
+
+/* Rule 7: a packet to an address of ours and a port of the SNAT range that no flow of ours explains. */
+static __noinline int ingress_without_frontend(struct __sk_buff *skb, const struct packet *p)
+{
+	__u16 port = bpf_ntohs(p->key.destination_port);
+
+	if (port < cfg_snat_port_min || port > cfg_snat_port_max)
+		return TCX_NEXT;
+	if (!bpf_map_lookup_elem(&node_addrs, &p->key.destination))
+		return TCX_NEXT;
+	/* A listener of the host in that range, and connections of the host and of netfilter, are none of our business. */
+	if (known_to_socket(skb, &p->key, p->is_v4) || known_to_conntrack(skb, &p->key, p->is_v4))
+		return TCX_NEXT;
+	if (p->key.protocol == IPPROTO_TCP && p->tcp_flags & TCP_FLAG_SYN_BIT && !(p->tcp_flags & TCP_FLAG_ACK_BIT))
+		return TCX_NEXT; /* a new connection nobody listens for: the host's answer is the right one */
+	return drop(skb, p, LB_DROP_NO_FLOW);
+}
+
+/* A packet to a frontend without a flow. */
+static __noinline int ingress_new(struct __sk_buff *skb, const struct lb_device *dev, const struct packet *p,
+				  const struct lb_frontend *frontend)
+{
+	struct lb_choice choice = {};
+	struct lb_rewrite first = {};
+	struct flow existing = {};
+	bool steer;
+
+	if (!frontend)
+		return TCX_NEXT;
+	if (p->key.protocol == IPPROTO_TCP && (p->tcp_flags & (TCP_FLAG_SYN_BIT | TCP_FLAG_ACK_BIT)) != TCP_FLAG_SYN_BIT) {
+		/* The flow may be netfilter's: of a kube-proxy before us, or a masqueraded one whose port equals a node port. */
+		if (known_to_conntrack(skb, &p->key, p->is_v4) ||
+		    (frontend->flags & LB_FRONTEND_NODE_PORT && known_to_socket(skb, &p->key, p->is_v4)))
+			return TCX_NEXT;
+		return drop(skb, p, LB_DROP_NO_FLOW);
+	}
+	if (frontend->flags & LB_FRONTEND_NODE_PORT && known_to_conntrack(skb, &p->key, p->is_v4))
+		return TCX_NEXT; /* UDP reply to a masqueraded flow whose port equals a node port */
+
+	switch (frontend_choose(frontend, packet_origin(p, dev), packet_detector(p), bpf_get_prandom_u32(), &choice)) {
+	case LB_TRANSLATE:
+		break;
+	case LB_REJECT:
+		service_count(choice.service_id, true);
+		return reject(skb, p);
+	case LB_NO_LOCAL:
+		return drop(skb, p, LB_DROP_NO_LOCAL_ENDPOINT);
+	case LB_STALE:
+		return drop(skb, p, LB_DROP_STALE_LIST);
+	default:
+		return TCX_NEXT;
+	}
+	if (lb_addr_equal(&choice.backend.address, &p->key.source))
+		choice.masquerade = true; /* hairpin: the pod would answer itself */
+	steer = dev->flags & LB_DEVICE_BRIDGE_PORT && !choice.masquerade;
+
+	switch (new_flow(p, &choice, steer, &first)) {
+	case NEW_FLOW_OK:
+		return ingress_rewrite(skb, p, &first);
+	case NEW_FLOW_RACED:
+		if (flow_find(&p->key, &existing))
+			return ingress_rewrite(skb, p, &existing.rewrite);
+		return drop(skb, p, LB_DROP_FLOWS_FULL);
+	case NEW_FLOW_COLLISION:
+		return drop(skb, p, LB_DROP_PORT_COLLISION);
+	default:
+		return drop(skb, p, LB_DROP_FLOWS_FULL);
+	}
+}
+
+SEC("tcx/ingress") int tc_ingress(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex;
+	struct lb_device *dev = bpf_map_lookup_elem(&devices, &ifindex);
+	struct lb_frontend *frontend;
+	struct flow flow = {};
+	struct packet p;
+
+	if (!dev || skb->vlan_present || !packet_read(skb, dev, &p))
+		return TCX_NEXT;
+	p.key.direction = LB_IN;
+	if (packet_is_icmp(&p))
+		return icmp_ingress(skb, &p);
+	if (p.fragment && !fragment_ports(&p))
+		return TCX_NEXT;
+
+	if (flow_find(&p.key, &flow)) {
+		if (flow.rewrite.flags & LB_REWRITE_STEER) {
+			if (dev->flags & LB_DEVICE_BRIDGE_PORT && bpf_skb_store_bytes(skb, 0, dev->mac, 6, 0))
+				return drop(skb, &p, LB_DROP_REWRITE_FAILED);
+			return TCX_NEXT;
+		}
+		if (!packet_is_ours(skb, dev))
+			return TCX_NEXT;
+		if (!flow_starts_anew(&flow, &p)) {
+			if (!(flow.rewrite.flags & LB_REWRITE_REPLY))
+				flow_track(flow.state, &p, false);
+			return ingress_rewrite(skb, &p, &flow.rewrite);
+		}
+		flow_release(flow.state);
+	}
+	frontend = frontend_find(&p.key.destination, p.key.destination_port, p.key.protocol, false);
+	if (!packet_is_ours(skb, dev))
+		return TCX_NEXT;
+	if (!frontend)
+		return ingress_without_frontend(skb, &p);
+	return ingress_new(skb, dev, &p, frontend);
+}
+
+SEC("tcx/egress") int tc_egress(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex, reason;
+	struct lb_device *dev = bpf_map_lookup_elem(&devices, &ifindex);
+	struct flow flow = {};
+	struct packet p;
+
+	if (!dev || skb->vlan_present || !packet_read(skb, dev, &p))
+		return TCX_NEXT;
+	p.key.direction = LB_OUT;
+	if (packet_is_icmp(&p))
+		return icmp_egress(skb, &p);
+	if (p.fragment && !fragment_ports(&p))
+		return TCX_NEXT;
+	if (!flow_find(&p.key, &flow))
+		return TCX_NEXT;
+	if (flow.rewrite.flags & LB_REWRITE_REPLY) {
+		flow_track(flow.state, &p, true);
+	} else {
+		/* The mark has done its work in FORWARD; an outer packet of a tunnel must not inherit it. */
+		skb->mark &= ~cfg_masquerade_mark;
+		if (flow.rewrite.flags & LB_REWRITE_PENDING) {
+			reason = snat_resolve(skb, &p, dev, &flow);
+			if (reason)
+				return drop(skb, &p, reason);
+		}
+	}
+	if (nat_rewrite(skb, &p, &flow.rewrite))
+		return drop(skb, &p, LB_DROP_REWRITE_FAILED);
+	return TCX_NEXT;
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Everything that crosses between the kernel and user space: map rows, enums and configuration variables.
+ * This is the only place where a layout is written. `make gen` reads the compiled object's BTF and writes
+ * src/datapath/layout.gen.ts from it; `make check` fails when the two differ.
+ *
+ * What the generator refuses, so do not write it: implicit padding (name it `pad`), bit-fields, anonymous members,
+ * pointers, `long`. Byte order lives in the type: __be16/__be32 are network order, __u* is host order, addresses are octets.
+ */
+#pragma once
+
+#include <linux/types.h>
+#include <bpf/bpf_helpers.h>
+
+/*
+ * An IPv6 address, or an IPv4 address as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). One form for both families halves the
+ * code, and makes IPv4-mapped sockets (an AF_INET6 socket talking IPv4) the same case as any other.
+ * User space sees `octet` only; the wider views are for the programs.
+ */
+union lb_addr {
+	__u8 octet[16];
+	__be32 word[4];
+};
+
+/* ---- Services ------------------------------------------------------------------------------------------------ */
+
+enum lb_frontend_flag {
+	LB_FRONTEND_EXTERNAL = 1,   /* external IP, load-balancer IP or node port; otherwise a ClusterIP */
+	LB_FRONTEND_LOCAL_ONLY = 2, /* the traffic policy that governs this frontend is Local */
+	LB_FRONTEND_HAS_ENDPOINTS = 4, /* some endpoint exists somewhere: an empty list means drop, not reject */
+	LB_FRONTEND_NODE_PORT = 8,  /* row of the node-port table: address is the family's zero address */
+	LB_FRONTEND_AFFINITY = 16,  /* sessionAffinity ClientIP: the socket path leaves it to the packet path */
+};
+
+/* address is zero (:: or ::ffff:0.0.0.0) for a node port: it is served on every row of node_addrs that allows it. */
+struct lb_frontend_key {
+	union lb_addr address;
+	__be16 port;
+	__u8 protocol;
+	__u8 pad;
+};
+
+/* A list of backends: rows base..base+count of `backends`. 64 bits, aligned, so that it is read and written at once. */
+struct lb_extent {
+	__u32 base;
+	__u32 count;
+} __attribute__((aligned(8)));
+
+struct lb_frontend {
+	struct lb_extent cluster; /* endpoints under Cluster policy */
+	struct lb_extent local;   /* endpoints on this node; used under LB_FRONTEND_LOCAL_ONLY */
+	__u32 service_id;
+	__u32 flags;              /* enum lb_frontend_flag */
+	__u32 affinity_seconds;   /* 0: no affinity */
+	__u32 generation;         /* counts the publications of this row, for people */
+};
+
+enum lb_backend_flag {
+	LB_BACKEND_LOCAL = 1, /* the endpoint's node is this node */
+};
+
+/*
+ * service_id is the tag by which a reader knows that the extent it holds still belongs to its Service: a row of a
+ * preallocated hash is reused at once, so a frontend value may change under a reader. Zero: the row is free.
+ */
+struct lb_backend {
+	union lb_addr address;
+	__be16 port;
+	__u16 flags;         /* enum lb_backend_flag */
+	__u32 service_id;
+	__u32 backend_id;    /* row of backend_gens */
+	__u32 generation;    /* what backend_gens held when this row was written */
+};
+
+/* Names for people, so that `turnout services` can be read from the pinned maps alone. NUL-terminated UTF-8. */
+struct lb_service_name {
+	char namespace_name[64];
+	char name[64];
+	char port_name[64];
+};
+
+struct lb_service_stats {
+	__u64 connections; /* flows and connect() calls that were given a backend */
+	__u64 rejects;     /* refused because there is no endpoint */
+};
+
+/* ---- Node ---------------------------------------------------------------------------------------------------- */
+
+enum lb_node_addr_flag {
+	LB_NODE_ADDR_NODE_PORT = 1, /* node ports are served on this address */
+};
+
+struct lb_node_addr {
+	__u32 flags; /* enum lb_node_addr_flag */
+};
+
+enum lb_device_flag {
+	LB_DEVICE_BRIDGE_PORT = 1, /* mac is the bridge's: new flows start only from packets addressed to it */
+	LB_DEVICE_POD = 2,         /* detectLocalMode by interface: what enters here comes from a local pod */
+};
+
+/* Key: ifindex (__u32). Sources are the preferred source addresses of packets that leave here; all zero: none. */
+struct lb_device {
+	union lb_addr source_v4;
+	union lb_addr source_v6;
+	__u8 mac[6];      /* the bridge's for a bridge port, else the device's own; zero on layer 3 devices */
+	__u8 l2_length;   /* octets before the IP header: 14 for Ethernet, 0 for tun, wireguard, ipip */
+	__u8 flags;       /* enum lb_device_flag */
+};
+
+/* ---- Flows --------------------------------------------------------------------------------------------------- */
+
+enum lb_direction {
+	LB_IN = 0,  /* tc ingress: destinations are rewritten */
+	LB_OUT = 1, /* tc egress: sources are rewritten */
+};
+
+/* The 5-tuple as seen at the hook of that direction, before this program's rewrite. */
+struct lb_flow_key {
+	union lb_addr source;
+	union lb_addr destination;
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 protocol;
+	__u8 direction; /* enum lb_direction */
+	__u16 pad;
+};
+
+enum lb_rewrite_flag {
+	LB_REWRITE_REPLY = 1,      /* this packet comes from the backend */
+	LB_REWRITE_PENDING = 2,    /* source address and port are chosen at the first egress (rule 3) */
+	LB_REWRITE_STEER = 4,      /* same-bridge reply: only the destination MAC changes, to the bridge's (rule 2) */
+	LB_REWRITE_MASQUERADE = 8, /* set the masquerade mark at ingress so that FORWARD lets it pass (rule 11) */
+};
+
+/* What to write into a packet of a flow: one address (destination at ingress, source at egress) and both ports. */
+struct lb_rewrite {
+	union lb_addr address;
+	__be16 source_port;
+	__be16 destination_port;
+	__u32 flow_id;    /* row of flow_states */
+	__u32 claim;      /* must equal the row's claim, else this entry is a leftover and counts as absent */
+	__u32 flags;      /* enum lb_rewrite_flag */
+};
+
+enum lb_flow_flag {
+	LB_FLOW_REPLIED = 1,        /* a packet of the backend was seen */
+	LB_FLOW_ESTABLISHED = 2,    /* TCP: the client answered the backend's first packet */
+	LB_FLOW_CLIENT_FIN = 4,
+	LB_FLOW_BACKEND_FIN = 8,
+	LB_FLOW_RESET = 16,
+	LB_FLOW_SNAT = 32,          /* source and source_port are set: four entries instead of two */
+	LB_FLOW_STEERED = 64,       /* has a steering entry */
+	LB_FLOW_MASQUERADE = 128,   /* wants a source of ours at its first egress */
+};
+
+/*
+ * The life of a flow. Time stamps live here, not in the entries: a one-way UDP flow would otherwise lose its reverse
+ * half while in use. The addresses are enough to rebuild or delete each of its entries:
+ *   in  client:client_port -> frontend          => backend, ports stack_port:backend_port
+ *   out backend -> client:stack_port            => frontend, ports frontend_port:client_port
+ *   out client:stack_port -> backend            => source (masqueraded flows)
+ *   in  backend -> source:source_port           => client, ports backend_port:stack_port (masqueraded flows)
+ *   in  backend -> client:stack_port            => steered to the bridge (same-bridge flows)
+ */
+struct lb_flow_state {
+	__u64 last_seen_ns;      /* CLOCK_MONOTONIC, coarse, refreshed at most once a second */
+	__u32 claim;             /* 0: free. Taken by compare-and-swap; never the same twice in a row for one row */
+	__u32 flags;             /* enum lb_flow_flag */
+	__u32 service_id;
+	__u32 backend_id;
+	__u32 backend_generation; /* differs from backend_gens once the endpoint has left: UDP then re-selects */
+	union lb_addr client;
+	union lb_addr frontend;
+	union lb_addr backend;
+	union lb_addr source;    /* the node's address the backend sees; zero unless LB_FLOW_SNAT */
+	__be16 client_port;
+	__be16 frontend_port;
+	__be16 backend_port;
+	__be16 source_port;
+	__be16 stack_port;       /* client port between ingress and egress; differs from client_port after a collision (rule 5) */
+	__u8 protocol;
+	__u8 pad;
+};
+
+/* Ports of a datagram's first fragment, for those that follow without a layer 4 header (rule 10). */
+struct lb_fragment_key {
+	union lb_addr source;
+	union lb_addr destination;
+	__be32 id;
+	__u8 protocol;
+	__u8 direction; /* enum lb_direction */
+	__u16 pad;
+};
+
+struct lb_fragment {
+	__be16 source_port;
+	__be16 destination_port;
+};
+
+/* ---- Sockets ------------------------------------------------------------------------------------------------- */
+
+/* What a socket asked for (frontend) and what it was given (backend), for getpeername() and recvmsg(). */
+struct lb_sock_pair {
+	union lb_addr frontend;
+	union lb_addr backend;
+	__be16 frontend_port;
+	__be16 backend_port;
+	__u32 service_id;
+};
+
+/* An unconnected UDP socket may talk to several Services; the oldest pair makes room. */
+enum { LB_SOCK_PAIRS = 4 };
+
+struct lb_sock_pairs {
+	struct lb_sock_pair pair[LB_SOCK_PAIRS];
+	__u32 next; /* index that is overwritten next */
+};
+
+/* ---- Counters and events ------------------------------------------------------------------------------------- */
+
+/* A row of `counters` each; the name in lower case without LB_ is the metric's name. Refusals start with LB_DROP_. */
+enum lb_counter {
+	LB_FLOW_NEW = 0,            /* flows created */
+	LB_FLOW_EXPIRED,            /* flows removed by age */
+	LB_FLOW_RESELECTED,         /* UDP flows moved because their backend left */
+	LB_SNAT_ALLOCATED,          /* source ports given out */
+	LB_SOCKET_TRANSLATED,       /* connect() and sendmsg() calls translated */
+	LB_SOCKET_DECLINED,         /* left to the packet path because the packet is needed for exact semantics */
+	LB_SOCKET_REFUSED,          /* ECONNREFUSED because there is no endpoint */
+	LB_REJECT_SENT,             /* ICMP port unreachable sent because there is no endpoint */
+	LB_DROP_REJECT_LIMITED,     /* would have been rejected, over the rate limit */
+	LB_DROP_NO_LOCAL_ENDPOINT,  /* Local policy, endpoints only on other nodes */
+	LB_DROP_NO_FLOW,            /* TCP without SYN, or a packet to our SNAT range, that nobody knows (rule 7) */
+	LB_DROP_FLOWS_FULL,         /* no free row in flow_states or flows */
+	LB_DROP_PORT_COLLISION,     /* no free client port for a second flow to one backend (rule 5) */
+	LB_DROP_SNAT_EXHAUSTED,     /* no free source port after all probes */
+	LB_DROP_SNAT_RACED,         /* two first packets of one flow at once; the second is sent again by its client */
+	LB_DROP_NO_SOURCE,          /* the device has no address of this family to masquerade with */
+	LB_DROP_STALE_LIST,         /* the backend list changed twice while it was read */
+	LB_DROP_REWRITE_FAILED,     /* the kernel refused to change the packet */
+	LB_DROP_ICMP_REDIRECT,      /* an ICMP redirect about a translated flow (rule 4) */
+	LB_COUNTER_MAX,
+};
+
+/* A window of one second (rejects) or ten milliseconds (events), by enum lb_counter and CPU. */
+struct lb_rate {
+	__u64 window_ns; /* start of the window, CLOCK_MONOTONIC */
+	__u32 used;      /* in this window */
+	__u32 pad;
+};
+
+/* One record of the ring buffer: a refusal, at most one each 10 ms and CPU for each reason. */
+struct lb_event {
+	__u64 time_ns;          /* CLOCK_MONOTONIC */
+	union lb_addr source;
+	union lb_addr destination;
+	__be16 source_port;
+	__be16 destination_port;
+	__u32 ifindex;
+	__u32 reason;           /* enum lb_counter */
+	__u8 protocol;
+	__u8 direction;         /* enum lb_direction */
+	__u16 pad;
+};
+
+/* ---- The expiry program's argument ---------------------------------------------------------------------------- */
+
+/* flow_expire looks at rows first..first+count of flow_states and answers in the rest. */
+struct lb_expire {
+	__u32 first;
+	__u32 count;
+	__u32 in_use;  /* answer: rows still taken */
+	__u32 expired; /* answer: flows removed */
+};
+
+/* ---- Configuration: read-only once loaded, so the verifier removes what is switched off --------------------------- */
+
+enum lb_socket_path {
+	LB_SOCKET_PATH_OFF = 0,
+	LB_SOCKET_PATH_TCP = 1, /* pods: TCP; host network: TCP and UDP */
+	LB_SOCKET_PATH_ALL = 2, /* pods and host network: TCP and UDP */
+};
+
+enum lb_detector {
+	LB_DETECTOR_NONE = 0,   /* no packet is known to come from a local pod */
+	LB_DETECTOR_CIDR = 1,   /* source address inside cfg_pod_cidr_* */
+	LB_DETECTOR_DEVICE = 2, /* LB_DEVICE_POD of the device it enters by */
+};

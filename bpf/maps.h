@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Every map, with a sentence: what a row means, who writes it. Sizes are defaults; user space sets them before load. */
+#pragma once
+
+#include "lb.h"
+
+/* A Service address and port, or a node port. Written by the controller, read by every path. Preallocated for locality. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct lb_frontend_key);
+	__type(value, struct lb_frontend);
+} frontends SEC(".maps");
+
+/* All backend lists, one after the other; a list never changes in place. Written by the controller through mmap. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 262144);
+	__type(key, __u32);
+	__type(value, struct lb_backend);
+} backends SEC(".maps");
+
+/* Generation of each backend id; raised by the controller when the endpoint leaves, so that UDP flows re-select. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 262144);
+	__type(key, __u32);
+	__type(value, __u32);
+} backend_gens SEC(".maps");
+
+/* Service id to names, for people only. Written by the controller. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct lb_service_name);
+} service_names SEC(".maps");
+
+/* Addresses of this node; node ports are served where the flag says so. Written by the controller from rtnetlink. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, union lb_addr);
+	__type(value, struct lb_node_addr);
+} node_addrs SEC(".maps");
+
+/* Every device we are attached to, by ifindex. Written by the controller from rtnetlink before it attaches. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct lb_device);
+} devices SEC(".maps");
+
+/* Rewrite entries, two to five for each flow. Written by the programs only. No LRU: whole flows go, never halves (rule 7). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 524288);
+	__type(key, struct lb_flow_key);
+	__type(value, struct lb_rewrite);
+} flows SEC(".maps");
+
+/* The life of each flow, by flow id. Rows are claimed by the programs and freed by flow_expire. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 131072);
+	__type(key, __u32);
+	__type(value, struct lb_flow_state);
+} flow_states SEC(".maps");
+
+/* Ports of fragmented datagrams under way. Written by the programs; LRU, because a datagram lives for milliseconds. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct lb_fragment_key);
+	__type(value, struct lb_fragment);
+} fragments SEC(".maps");
+
+/* Connected sockets: what they asked for. Lives and dies with the socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct lb_sock_pair);
+} sock_peer SEC(".maps");
+
+/* Unconnected UDP sockets: the last Services they sent to. Lives and dies with the socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct lb_sock_pairs);
+} sock_peers SEC(".maps");
+
+/* What happened, by enum lb_counter. Written by the programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LB_COUNTER_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* What happened to each Service, by service id. Written by the programs; zeroed by the controller when an id is reused. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct lb_service_stats);
+} service_stats SEC(".maps");
+
+/* Refusals with their packet, rate limited. Read by the controller. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 262144);
+} events SEC(".maps");
+
+/* Rate limits of rejects and events, by enum lb_counter. Written by the programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LB_COUNTER_MAX);
+	__type(key, __u32);
+	__type(value, struct lb_rate);
+} rate_limits SEC(".maps");

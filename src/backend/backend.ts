@@ -1,0 +1,25 @@
+// What every proxy mode implements. A backend owns its part of the kernel and nothing else.
+import type { Changes, DesiredState } from '../state/model.ts';
+
+export type ProbeResult = { ok: true } | { ok: false; reason: string };
+
+export interface SyncReport {
+  readonly servicePortsWritten: number;
+  readonly servicePortsRemoved: number;
+  /** Faults of single units: everything else was programmed. The loop retries these. */
+  readonly failures: readonly { readonly key: string; readonly message: string }[];
+}
+
+export interface Backend {
+  readonly mode: string; // 'ebpf', 'nftables', ... 'fake'
+  /** Can this mode run here? Found by trying, never by version. Changes nothing. */
+  probe(): Promise<ProbeResult>;
+  /** Load, attach, restore ids. Existing state of a former run stays in force. Nothing of `desired` is known yet. */
+  start(): Promise<void>;
+  /** Make the kernel match. Cost is proportional to `changes` unless `changes.full`. Throws only when nothing could be done. */
+  sync(desired: DesiredState, changes: Changes): Promise<SyncReport>;
+  /** End of the process: the datapath stays in force. */
+  close(): Promise<void>;
+  /** Remove exactly what is ours; works whether or not it was started. Deleting what is not there is success. */
+  cleanup(): Promise<void>;
+}

@@ -1,0 +1,110 @@
+// The plain values that cross between folders: cluster/ makes objects, state/ turns them into units, backends program units.
+// No clock, no I/O, no imports.
+
+export type IpFamily = 'IPv4' | 'IPv6';
+export type Protocol = 'TCP' | 'UDP' | 'SCTP';
+export type TrafficPolicy = 'Cluster' | 'Local';
+
+/** One Service, stripped to what is used. Addresses are canonical text (leading zeros read as decimal). */
+export interface Service {
+  readonly kind: 'Service';
+  readonly namespace: string;
+  readonly name: string;
+  readonly type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalName';
+  readonly labels: Readonly<Record<string, string>>;
+  readonly clusterIPs: readonly string[]; // at most one each family; empty when headless
+  readonly externalIPs: readonly string[];
+  readonly loadBalancerVIPs: readonly string[]; // status.loadBalancer.ingress[].ip with ipMode VIP
+  readonly loadBalancerSourceRanges: readonly string[];
+  readonly ports: readonly ServicePortSpec[];
+  readonly internalTrafficPolicy: TrafficPolicy;
+  readonly externalTrafficPolicy: TrafficPolicy;
+  readonly sessionAffinitySeconds: number; // 0: None
+  readonly healthCheckNodePort: number; // 0: none
+}
+export interface ServicePortSpec {
+  readonly name: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+  readonly nodePort: number; // 0: none
+}
+
+/** One EndpointSlice. Port name '' matches a Service port without a name; slice ports without a number are left out. */
+export interface EndpointSlice {
+  readonly kind: 'EndpointSlice';
+  readonly namespace: string;
+  readonly name: string;
+  readonly serviceName: string; // label kubernetes.io/service-name
+  readonly labels: Readonly<Record<string, string>>;
+  readonly ipFamily: IpFamily;
+  readonly ports: readonly { readonly name: string; readonly protocol: Protocol; readonly port: number }[];
+  readonly endpoints: readonly SliceEndpoint[];
+}
+export interface SliceEndpoint {
+  readonly address: string;
+  readonly nodeName: string | null;
+  readonly ready: boolean; // nil counts as true
+  readonly serving: boolean; // nil counts as true
+  readonly terminating: boolean;
+  readonly zoneHints: readonly string[];
+  readonly nodeHints: readonly string[];
+}
+export interface Node {
+  readonly kind: 'Node';
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly addresses: readonly { readonly type: string; readonly address: string }[];
+  readonly podCIDRs: readonly string[];
+}
+export interface ServiceCIDR {
+  readonly kind: 'ServiceCIDR';
+  readonly name: string;
+  readonly cidrs: readonly string[];
+}
+export type ClusterObject = Service | EndpointSlice | Node | ServiceCIDR;
+export type ResourceKind = ClusterObject['kind'];
+
+/** One endpoint of one unit, as kube-proxy counts them: unique by ip and port. */
+export interface Endpoint {
+  readonly ip: string;
+  readonly port: number;
+  readonly isLocal: boolean;
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+}
+
+/** The unit of programming: one port of one Service in one family. */
+export interface ServicePort {
+  readonly key: string; // 'namespace/name:portName/TCP/IPv4'
+  readonly namespace: string;
+  readonly name: string;
+  readonly portName: string;
+  readonly protocol: Protocol;
+  readonly ipFamily: IpFamily;
+  readonly clusterIP: string;
+  readonly port: number;
+  readonly nodePort: number; // 0: none
+  readonly externalIPs: readonly string[];
+  readonly loadBalancerVIPs: readonly string[];
+  readonly internalTrafficPolicy: TrafficPolicy;
+  readonly externalTrafficPolicy: TrafficPolicy;
+  readonly sessionAffinitySeconds: number;
+  readonly clusterEndpoints: readonly Endpoint[]; // sorted by 'ip:port'
+  readonly localEndpoints: readonly Endpoint[]; // sorted; used under a Local policy
+  readonly hasEndpoints: boolean; // any usable endpoint anywhere: an empty list then means drop, not reject
+}
+
+/** Everything a backend programs. Values are immutable; the map is owned by state/ and read by backends between events. */
+export interface DesiredState {
+  readonly servicePorts: ReadonlyMap<string, ServicePort>;
+  readonly serviceCIDRs: readonly string[];
+  readonly node: Node | null; // this node, when its object is known
+}
+
+/** What changed since the last successful sync. `full` asks for a comparison of everything. */
+export interface Changes {
+  readonly full: boolean;
+  readonly upserted: ReadonlySet<string>; // ServicePort keys
+  readonly removed: ReadonlySet<string>;
+}
