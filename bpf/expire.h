@@ -33,7 +33,7 @@ static long expire_row(__u64 index, struct expire_pass *pass)
 
 SEC("syscall") int flow_expire(struct lb_expire *arguments)
 {
-	struct expire_pass pass = { .now_ns = bpf_ktime_get_coarse_ns(), .first = arguments->first };
+	struct expire_pass pass = { .now_ns = bpf_ktime_get_ns(), .first = arguments->first };
 
 	bpf_loop(arguments->count, expire_row, &pass, 0);
 	arguments->in_use = pass.in_use;
