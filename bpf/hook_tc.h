@@ -121,13 +121,11 @@ static __noinline int ingress_without_frontend(struct __sk_buff *skb, const stru
 	return drop(skb, p, LB_DROP_NO_FLOW);
 }
 
-/* A packet to a frontend without a flow. */
+/* A packet to a frontend without a flow. `flow` is the caller's: the deepest call chain has 512 octets of stack in all. */
 static __noinline int ingress_new(struct __sk_buff *skb, const struct lb_device *dev, const struct packet *p,
-				  const struct lb_frontend *frontend)
+				  const struct lb_frontend *frontend, struct flow *flow)
 {
 	struct lb_choice choice = {};
-	struct lb_rewrite first = {};
-	struct flow existing = {};
 	bool steer;
 
 	if (!frontend)
@@ -159,12 +157,12 @@ static __noinline int ingress_new(struct __sk_buff *skb, const struct lb_device 
 		choice.masquerade = true; /* hairpin: the pod would answer itself */
 	steer = dev->flags & LB_DEVICE_BRIDGE_PORT && !choice.masquerade;
 
-	switch (new_flow(p, &choice, steer, &first)) {
+	switch (new_flow(p, &choice, steer, &flow->rewrite)) {
 	case NEW_FLOW_OK:
-		return ingress_rewrite(skb, p, &first);
+		return ingress_rewrite(skb, p, &flow->rewrite);
 	case NEW_FLOW_RACED:
-		if (flow_find(&p->key, &existing))
-			return ingress_rewrite(skb, p, &existing.rewrite);
+		if (flow_find(&p->key, flow))
+			return ingress_rewrite(skb, p, &flow->rewrite);
 		return drop(skb, p, LB_DROP_FLOWS_FULL);
 	case NEW_FLOW_COLLISION:
 		return drop(skb, p, LB_DROP_PORT_COLLISION);
@@ -209,7 +207,7 @@ SEC("tcx/ingress") int tc_ingress(struct __sk_buff *skb)
 		return TCX_NEXT;
 	if (!frontend)
 		return ingress_without_frontend(skb, &p);
-	return ingress_new(skb, dev, &p, frontend);
+	return ingress_new(skb, dev, &p, frontend, &flow);
 }
 
 SEC("tcx/egress") int tc_egress(struct __sk_buff *skb)
