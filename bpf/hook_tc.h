@@ -183,7 +183,7 @@ SEC("tcx/ingress") int tc_ingress(struct __sk_buff *skb)
 		return TCX_NEXT;
 	p.key.direction = LB_IN;
 	if (packet_is_icmp(&p))
-		return icmp_ingress(skb, &p);
+		return p.fragment || !packet_is_ours(skb, dev) ? TCX_NEXT : icmp_translate(skb, &p);
 	if (p.fragment && !fragment_ports(&p))
 		return TCX_NEXT;
 
@@ -221,7 +221,7 @@ SEC("tcx/egress") int tc_egress(struct __sk_buff *skb)
 		return TCX_NEXT;
 	p.key.direction = LB_OUT;
 	if (packet_is_icmp(&p))
-		return icmp_egress(skb, &p);
+		return p.fragment ? TCX_NEXT : icmp_egress(skb, &p);
 	if (p.fragment && !fragment_ports(&p))
 		return TCX_NEXT;
 	if (!flow_find(&p.key, &flow))

@@ -229,6 +229,7 @@ enum lb_counter {
 	LB_SOCKET_DECLINED,         /* left to the packet path because the packet is needed for exact semantics */
 	LB_SOCKET_REFUSED,          /* ECONNREFUSED because there is no endpoint */
 	LB_REJECT_SENT,             /* ICMP port unreachable sent because there is no endpoint */
+	LB_ICMP_TRANSLATED,         /* ICMP errors about our flows, brought to the other end's view */
 	LB_DROP_REJECT_LIMITED,     /* would have been rejected, over the rate limit */
 	LB_DROP_NO_LOCAL_ENDPOINT,  /* Local policy, endpoints only on other nodes */
 	LB_DROP_NO_FLOW,            /* TCP without SYN, or a packet to our SNAT range, that nobody knows (rule 7) */

@@ -9,7 +9,14 @@
 
 static __always_inline __u32 nat_l4_checksum_offset(const struct packet *p)
 {
-	return p->l4_offset + (p->key.protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check));
+	switch (p->key.protocol) {
+	case IPPROTO_TCP:
+		return p->l4_offset + offsetof(struct tcphdr, check);
+	case IPPROTO_UDP:
+		return p->l4_offset + offsetof(struct udphdr, check);
+	default:
+		return p->l4_offset + offsetof(struct icmp_header, checksum);
+	}
 }
 
 /* A UDP checksum of zero means "none" and stays zero. */
