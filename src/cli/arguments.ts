@@ -1,0 +1,187 @@
+// The command line: argv in, one Command out. Nothing is printed here and nothing else is read but --config's file.
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { Command as Parser, CommanderError, Option as ParserOption } from 'commander';
+import { EBPF_OPTIONS } from '../config/ebpf-options.ts';
+import { IGNORED_FLAGS, KUBE_PROXY_OPTIONS } from '../config/kube-proxy-options.ts';
+import { type FlagTexts, type LoadedConfig, loadConfig } from '../config/load-config.ts';
+import { nearest } from '../config/nearest.ts';
+import type { Option } from '../config/option.ts';
+import { EXIT_USAGE, TurnoutError } from '../errors.ts';
+import type { Command, OutputFormat } from './command.ts';
+import { type FlagArity, normalizeFlags } from './flag-syntax.ts';
+import { COMMAND_HELP, type CommandName, HELP_GROUPS, optionHelp, ROOT_HELP } from './help-text.ts';
+
+export interface ArgumentOptions {
+  /** Printed by --version. */
+  readonly version: string;
+  /** The machine's host name; os.hostname() when left out. */
+  readonly hostname?: string;
+  /** Reads --config's file; throws as readFileSync does. */
+  readonly readFile?: (path: string) => string;
+  /** Columns of the terminal, for help; 100 when left out. */
+  readonly columns?: number;
+}
+
+const COMMANDS: readonly CommandName[] = ['status', 'services', 'cleanup'];
+const OWN_FLAGS: Readonly<Record<string, FlagArity>> = {
+  config: 'value',
+  manifests: 'value',
+  cleanup: 'boolean',
+  version: 'boolean',
+  help: 'boolean',
+};
+const COMMAND_FLAGS: Readonly<Record<string, FlagArity>> = { output: 'value', namespace: 'value', 'all-endpoints': 'boolean' };
+
+/** Throws a TurnoutError with exit code 2 for anything that was asked wrongly; its message names all of it. */
+export function parseArguments(argv: readonly string[], options: ArgumentOptions): Command {
+  const settings: readonly Option<unknown>[] = [...Object.values(KUBE_PROXY_OPTIONS), ...Object.values(EBPF_OPTIONS)];
+  const arities = new Map<string, FlagArity>([...Object.entries(OWN_FLAGS), ...Object.entries(COMMAND_FLAGS), ...Object.entries(IGNORED_FLAGS)]);
+  for (const option of settings) arities.set(option.flag, option.kind.isBoolean === true ? 'boolean' : 'value');
+  // --help=true is nothing a parser knows; kube-proxy's users write --help and -h.
+  const normalized = normalizeFlags(argv, arities).map((argument) => (argument === '--help=true' ? '--help' : argument));
+
+  let printed = '';
+  let command: Command | null = null;
+  const parser = buildParser(settings, {
+    print: (text) => {
+      printed += text;
+    },
+    columns: options.columns ?? 100,
+    run: (name, flags, operands) => {
+      command = buildCommand(name, flags, operands, options);
+    },
+  });
+  try {
+    parser.parse(normalized, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) throw usageError('BAD_ARGUMENTS', error.message.replace(/^error: /, ''));
+    return { kind: 'print', text: printed };
+  }
+  if (command === null) return { kind: 'print', text: printed };
+  return command;
+}
+
+interface ParserHooks {
+  readonly print: (text: string) => void;
+  readonly columns: number;
+  readonly run: (name: CommandName | 'run', flags: FlagTexts, operands: readonly string[]) => void;
+}
+
+function buildParser(settings: readonly Option<unknown>[], hooks: ParserHooks): Parser {
+  const root = new Parser('turnout')
+    .usage('[flags]\n       turnout COMMAND [flags]')
+    .description(ROOT_HELP.description)
+    .helpOption('-h, --help', 'Print this.')
+    .helpCommand('help [command]', 'Explain a command.')
+    .allowExcessArguments(true)
+    .exitOverride()
+    .configureOutput({ writeOut: hooks.print, writeErr: () => undefined, getOutHelpWidth: () => hooks.columns })
+    .addHelpText('after', `\n${ROOT_HELP.examples}`);
+  root.addOption(textOption('manifests <DIR>', 'Folder of Service, EndpointSlice, Node and ServiceCIDR objects, YAML or JSON; followed while running.').helpGroup(HELP_GROUPS.turnout));
+  for (const option of settings) {
+    const group = option.flag.startsWith('ebpf-') ? HELP_GROUPS.turnout : HELP_GROUPS.kubeProxy;
+    const flag = option.flag === 'v' ? '-v, --v' : `--${option.flag}`;
+    root.addOption(textOption(`${flag} <${option.kind.placeholder}>`, optionHelp(option)).helpGroup(group));
+  }
+  root.addOption(textOption('config <FILE>', 'KubeProxyConfiguration, YAML or JSON; flags marked * apply beside it, the others are ignored then.').helpGroup(HELP_GROUPS.kubeProxy));
+  root.addOption(textOption('cleanup <true|false>', 'Remove everything turnout put into the kernel, and exit; as `turnout cleanup`.').helpGroup(HELP_GROUPS.kubeProxy));
+  root.addOption(textOption('version <true|false>', 'Print the version.').helpGroup(HELP_GROUPS.kubeProxy));
+  for (const flag of Object.keys(IGNORED_FLAGS)) root.addOption(textOption(`${flag} <VALUE>`, '').hideHelp());
+  root.action((_options: unknown, parser: Parser) => hooks.run('run', flagTexts(parser), parser.args));
+  for (const name of COMMANDS) addCommand(root, name, hooks);
+  return root;
+}
+
+function addCommand(root: Parser, name: CommandName, hooks: ParserHooks): void {
+  const help = COMMAND_HELP[name];
+  const command = root
+    .command(name)
+    .summary(help.summary)
+    .usage('[flags]')
+    .description(help.description)
+    .helpOption('-h, --help', 'Print this.')
+    .addHelpText('after', `\n${help.examples}`);
+  if (name !== 'cleanup') command.addOption(textOption('-o, --output <table|json>', 'table for people, json for programs. (default: table)'));
+  if (name === 'services') {
+    command.addOption(textOption('-n, --namespace <NAME>', 'Only Services of this namespace. (default: all)'));
+    command.addOption(textOption('all-endpoints <true|false>', 'Print every endpoint, not only the first three.'));
+  }
+  command.action((_options: unknown, parser: Parser) => hooks.run(name, flagTexts(parser), parser.args));
+}
+
+/** An option that collects each text it is given; what the texts mean is decided by the option tables. */
+function textOption(flags: string, help: string): ParserOption {
+  return new ParserOption(flags.startsWith('-') ? flags : `--${flags}`, help).argParser((text: string, previous: string[] | undefined) => [...(previous ?? []), text]);
+}
+
+/** What was given for a command and for the program, by long flag name. */
+function flagTexts(parser: Parser): FlagTexts {
+  const texts = new Map<string, readonly string[]>();
+  for (const owner of [parser.parent, parser]) {
+    for (const option of owner?.options ?? []) {
+      const given = owner?.getOptionValue(option.attributeName()) as readonly string[] | undefined;
+      if (given !== undefined) texts.set(option.name(), given);
+    }
+  }
+  return texts;
+}
+
+function buildCommand(name: CommandName | 'run', flags: FlagTexts, operands: readonly string[], options: ArgumentOptions): Command {
+  const [operand] = operands.filter((text) => text !== '');
+  if (operand !== undefined) {
+    const best = nearest(operand, [...COMMANDS, 'help']);
+    const meant = best === null || name !== 'run' ? '' : ` (did you mean ${best}?)`;
+    throw usageError('UNKNOWN_COMMAND', name === 'run' ? `unknown command "${operand}"${meant}` : `turnout ${name} takes no argument "${operand}"`);
+  }
+  const version = flags.get('version')?.at(-1);
+  if (version !== undefined && version !== 'false') return { kind: 'print', text: `turnout ${options.version}\n` };
+  const { config, warnings }: LoadedConfig = loadConfig({
+    flags,
+    file: readConfig(flags.get('config')?.at(-1) ?? '', options),
+    hostname: options.hostname ?? hostname(),
+  });
+  if (name === 'cleanup' || (name === 'run' && isTrue(flags, 'cleanup'))) return { kind: 'cleanup', config, warnings };
+  if (name === 'run') {
+    if (config.manifests === '') {
+      throw usageError('NO_SOURCE', 'nothing says where Services come from: the API server source is not built yet', 'start with --manifests=DIR, a folder of Service and EndpointSlice files');
+    }
+    return { kind: 'run', config, warnings };
+  }
+  const output = outputFormat(flags);
+  if (name === 'status') return { kind: 'status', config, output, warnings };
+  return { kind: 'services', config, output, namespace: flags.get('namespace')?.at(-1) ?? '', allEndpoints: isTrue(flags, 'all-endpoints'), warnings };
+}
+
+function readConfig(path: string, options: ArgumentOptions): { readonly path: string; readonly text: string } | null {
+  if (path === '') return null;
+  try {
+    return { path, text: (options.readFile ?? ((file: string) => readFileSync(file, 'utf8')))(path) };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'no permission to read it' : (error as Error).message;
+    throw new TurnoutError('CONFIG_UNREADABLE', `cannot read --config=${path}: ${reason}`, {
+      hint: 'give the path of a KubeProxyConfiguration file, or leave out --config and use flags',
+      exitCode: EXIT_USAGE,
+      cause: error,
+    });
+  }
+}
+
+function isTrue(flags: FlagTexts, name: string): boolean {
+  const text = flags.get(name)?.at(-1) ?? 'false';
+  if (/^(?:1|t|true)$/i.test(text)) return true;
+  if (/^(?:0|f|false)$/i.test(text)) return false;
+  throw usageError('BAD_ARGUMENTS', `--${name}: "${text}" must be true or false`);
+}
+
+function outputFormat(flags: FlagTexts): OutputFormat {
+  const text = flags.get('output')?.at(-1) ?? 'table';
+  if (text === 'table' || text === 'json') return text;
+  throw usageError('BAD_ARGUMENTS', `--output: "${text}" must be table or json`);
+}
+
+function usageError(code: string, message: string, hint = '`turnout --help` shows how it is called'): TurnoutError {
+  return new TurnoutError(code, message, { hint, exitCode: EXIT_USAGE });
+}

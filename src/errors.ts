@@ -1,0 +1,49 @@
+// Errors a person reads. Everything else that is thrown is a defect and keeps its stack.
+
+/** Exit codes of the command line: 0 worked, 1 did not work, 2 was asked wrongly. */
+export const EXIT_OK = 0;
+export const EXIT_ERROR = 1;
+export const EXIT_USAGE = 2;
+
+export interface TurnoutErrorOptions {
+  /** What the reader can do about it: a command to type, a flag to set. One line, '' when there is nothing. */
+  readonly hint?: string;
+  /** Exit code when this error ends the process; EXIT_ERROR when left out. */
+  readonly exitCode?: number;
+  readonly cause?: unknown;
+}
+
+/** A failure that is explained to the reader by `message` and `hint`; programs match the stable `code`. */
+export class TurnoutError extends Error {
+  readonly code: string;
+  readonly hint: string;
+  readonly exitCode: number;
+
+  constructor(code: string, message: string, options: TurnoutErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'TurnoutError';
+    this.code = code;
+    this.hint = options.hint ?? '';
+    this.exitCode = options.exitCode ?? EXIT_ERROR;
+  }
+}
+
+/** The lines the command line prints for any thrown value, without a final newline. Unknown errors show their stack. */
+export function formatError(error: unknown): string {
+  if (error instanceof TurnoutError) {
+    const lines = [`turnout: ${error.message}`];
+    if (error.hint !== '') lines.push(`  -> ${error.hint}`);
+    return lines.join('\n');
+  }
+  if (error instanceof Error) {
+    const code = (error as { code?: unknown }).code;
+    const text = typeof code === 'string' ? `${error.message} (${code})` : error.message;
+    return `turnout: ${text}\n  -> This is a defect in turnout; please report it with these lines:\n${error.stack ?? ''}`;
+  }
+  return `turnout: ${String(error)}`;
+}
+
+/** The exit code for any thrown value. */
+export function exitCodeOf(error: unknown): number {
+  return error instanceof TurnoutError ? error.exitCode : EXIT_ERROR;
+}
