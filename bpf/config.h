@@ -6,7 +6,8 @@
 
 #define LB_CONFIG(type, name, text) const volatile type name __attribute__((btf_decl_tag("doc:" text)))
 
-LB_CONFIG(__u64, cfg_host_netns_cookie, "cookie of the node's network namespace (SO_NETNS_COOKIE); sockets in it are the host's") = 0;
+LB_CONFIG(__u64, cfg_host_netns_cookie,
+	  "cookie of the node's network namespace (SO_NETNS_COOKIE); sockets in it are the host's") = 0;
 LB_CONFIG(enum lb_socket_path, cfg_socket_path, "which sockets are translated at connect()") = LB_SOCKET_PATH_TCP;
 LB_CONFIG(enum lb_detector, cfg_detector_v4, "how a packet of a local pod is recognised, IPv4") = LB_DETECTOR_NONE;
 LB_CONFIG(enum lb_detector, cfg_detector_v6, "how a packet of a local pod is recognised, IPv6") = LB_DETECTOR_NONE;

@@ -11,13 +11,13 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "lb.h"      /* layouts: rows, enums */
-#include "config.h"  /* read-only variables */
-#include "maps.h"    /* tables */
-#include "packet.h"  /* parse */
-#include "lookup.h"  /* classify: which Service, which backend */
-#include "flow.h"    /* remember */
-#include "nat.h"     /* act */
+#include "lb.h"     /* layouts: rows, enums */
+#include "config.h" /* read-only variables */
+#include "maps.h"   /* tables */
+#include "packet.h" /* parse */
+#include "lookup.h" /* classify: which Service, which backend */
+#include "flow.h"   /* remember */
+#include "nat.h"    /* act */
 #include "hook_tc.h"
 #include "hook_socket.h"
 #include "expire.h"

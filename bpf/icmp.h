@@ -123,7 +123,8 @@ static __noinline int icmp_rewrite_inner_address(struct __sk_buff *skb, const st
 	field += in ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr);
 	if (bpf_skb_load_bytes(skb, inner->l3_offset + offsetof(struct iphdr, check), &before, sizeof(before)))
 		return -1;
-	if (bpf_l3_csum_replace(skb, inner->l3_offset + offsetof(struct iphdr, check), from->word[3], to->word[3], sizeof(__be32)))
+	if (bpf_l3_csum_replace(skb, inner->l3_offset + offsetof(struct iphdr, check), from->word[3], to->word[3],
+				sizeof(__be32)))
 		return -1;
 	if (bpf_skb_load_bytes(skb, inner->l3_offset + offsetof(struct iphdr, check), &after, sizeof(after)))
 		return -1;

@@ -25,11 +25,11 @@ union lb_addr {
 /* ---- Services ------------------------------------------------------------------------------------------------ */
 
 enum lb_frontend_flag {
-	LB_FRONTEND_EXTERNAL = 1,   /* external IP, load-balancer IP or node port; otherwise a ClusterIP */
-	LB_FRONTEND_LOCAL_ONLY = 2, /* the traffic policy that governs this frontend is Local */
+	LB_FRONTEND_EXTERNAL = 1,      /* external IP, load-balancer IP or node port; otherwise a ClusterIP */
+	LB_FRONTEND_LOCAL_ONLY = 2,    /* the traffic policy that governs this frontend is Local */
 	LB_FRONTEND_HAS_ENDPOINTS = 4, /* some endpoint exists somewhere: an empty list means drop, not reject */
-	LB_FRONTEND_NODE_PORT = 8,  /* row of the node-port table: address is the family's zero address */
-	LB_FRONTEND_AFFINITY = 16,  /* sessionAffinity ClientIP: the socket path leaves it to the packet path */
+	LB_FRONTEND_NODE_PORT = 8,     /* row of the node-port table: address is the family's zero address */
+	LB_FRONTEND_AFFINITY = 16,     /* sessionAffinity ClientIP: the socket path leaves it to the packet path */
 };
 
 /* address is zero (:: or ::ffff:0.0.0.0) for a node port: it is served on every row of node_addrs that allows it. */
@@ -50,9 +50,9 @@ struct lb_frontend {
 	struct lb_extent cluster; /* endpoints under Cluster policy */
 	struct lb_extent local;   /* endpoints on this node; used under LB_FRONTEND_LOCAL_ONLY */
 	__u32 service_id;
-	__u32 flags;              /* enum lb_frontend_flag */
-	__u32 affinity_seconds;   /* 0: no affinity */
-	__u32 generation;         /* counts the publications of this row, for people */
+	__u32 flags;            /* enum lb_frontend_flag */
+	__u32 affinity_seconds; /* 0: no affinity */
+	__u32 generation;       /* counts the publications of this row, for people */
 };
 
 enum lb_backend_flag {
@@ -66,10 +66,10 @@ enum lb_backend_flag {
 struct lb_backend {
 	union lb_addr address;
 	__be16 port;
-	__u16 flags;         /* enum lb_backend_flag */
+	__u16 flags; /* enum lb_backend_flag */
 	__u32 service_id;
-	__u32 backend_id;    /* row of backend_gens */
-	__u32 generation;    /* what backend_gens held when this row was written */
+	__u32 backend_id; /* row of backend_gens */
+	__u32 generation; /* what backend_gens held when this row was written */
 };
 
 /* Names for people, so that `turnout services` can be read from the pinned maps alone. NUL-terminated UTF-8. */
@@ -103,9 +103,9 @@ enum lb_device_flag {
 struct lb_device {
 	union lb_addr source_v4;
 	union lb_addr source_v6;
-	__u8 mac[6];      /* the bridge's for a bridge port, else the device's own; zero on layer 3 devices */
-	__u8 l2_length;   /* octets before the IP header: 14 for Ethernet, 0 for tun, wireguard, ipip */
-	__u8 flags;       /* enum lb_device_flag */
+	__u8 mac[6];    /* the bridge's for a bridge port, else the device's own; zero on layer 3 devices */
+	__u8 l2_length; /* octets before the IP header: 14 for Ethernet, 0 for tun, wireguard, ipip */
+	__u8 flags;     /* enum lb_device_flag */
 };
 
 /* ---- Flows --------------------------------------------------------------------------------------------------- */
@@ -138,20 +138,20 @@ struct lb_rewrite {
 	union lb_addr address;
 	__be16 source_port;
 	__be16 destination_port;
-	__u32 flow_id;    /* row of flow_states */
-	__u32 claim;      /* must equal the row's claim, else this entry is a leftover and counts as absent */
-	__u32 flags;      /* enum lb_rewrite_flag */
+	__u32 flow_id; /* row of flow_states */
+	__u32 claim;   /* must equal the row's claim, else this entry is a leftover and counts as absent */
+	__u32 flags;   /* enum lb_rewrite_flag */
 };
 
 enum lb_flow_flag {
-	LB_FLOW_REPLIED = 1,        /* a packet of the backend was seen */
-	LB_FLOW_ESTABLISHED = 2,    /* TCP: the client answered the backend's first packet */
+	LB_FLOW_REPLIED = 1,     /* a packet of the backend was seen */
+	LB_FLOW_ESTABLISHED = 2, /* TCP: the client answered the backend's first packet */
 	LB_FLOW_CLIENT_FIN = 4,
 	LB_FLOW_BACKEND_FIN = 8,
 	LB_FLOW_RESET = 16,
-	LB_FLOW_SNAT = 32,          /* source and source_port are set: four entries instead of two */
-	LB_FLOW_STEERED = 64,       /* has a steering entry */
-	LB_FLOW_MASQUERADE = 128,   /* wants a source of ours at its first egress */
+	LB_FLOW_SNAT = 32,        /* source and source_port are set: four entries instead of two */
+	LB_FLOW_STEERED = 64,     /* has a steering entry */
+	LB_FLOW_MASQUERADE = 128, /* wants a source of ours at its first egress */
 };
 
 /*
@@ -164,21 +164,21 @@ enum lb_flow_flag {
  *   in  backend -> client:stack_port            => steered to the bridge (same-bridge flows)
  */
 struct lb_flow_state {
-	__u64 last_seen_ns;      /* CLOCK_MONOTONIC, coarse, refreshed at most once a second */
-	__u32 claim;             /* 0: free. Taken by compare-and-swap; never the same twice in a row for one row */
-	__u32 flags;             /* enum lb_flow_flag */
+	__u64 last_seen_ns; /* CLOCK_MONOTONIC, coarse, refreshed at most once a second */
+	__u32 claim;        /* 0: free. Taken by compare-and-swap; never the same twice in a row for one row */
+	__u32 flags;        /* enum lb_flow_flag */
 	__u32 service_id;
 	__u32 backend_id;
 	__u32 backend_generation; /* differs from backend_gens once the endpoint has left: UDP then re-selects */
 	union lb_addr client;
 	union lb_addr frontend;
 	union lb_addr backend;
-	union lb_addr source;    /* the node's address the backend sees; zero unless LB_FLOW_SNAT */
+	union lb_addr source; /* the node's address the backend sees; zero unless LB_FLOW_SNAT */
 	__be16 client_port;
 	__be16 frontend_port;
 	__be16 backend_port;
 	__be16 source_port;
-	__be16 stack_port;       /* client port between ingress and egress; differs from client_port after a collision (rule 5) */
+	__be16 stack_port; /* client port between ingress and egress; differs from client_port after a collision (rule 5) */
 	__u8 protocol;
 	__u8 pad;
 };
@@ -221,26 +221,26 @@ struct lb_sock_pairs {
 
 /* A row of `counters` each; the name in lower case without LB_ is the metric's name. Refusals start with LB_DROP_. */
 enum lb_counter {
-	LB_FLOW_NEW = 0,            /* flows created */
-	LB_FLOW_EXPIRED,            /* flows removed by age */
-	LB_FLOW_RESELECTED,         /* UDP flows moved because their backend left */
-	LB_SNAT_ALLOCATED,          /* source ports given out */
-	LB_SOCKET_TRANSLATED,       /* connect() and sendmsg() calls translated */
-	LB_SOCKET_DECLINED,         /* left to the packet path because the packet is needed for exact semantics */
-	LB_SOCKET_REFUSED,          /* ECONNREFUSED because there is no endpoint */
-	LB_REJECT_SENT,             /* ICMP port unreachable sent because there is no endpoint */
-	LB_ICMP_TRANSLATED,         /* ICMP errors about our flows, brought to the other end's view */
-	LB_DROP_REJECT_LIMITED,     /* would have been rejected, over the rate limit */
-	LB_DROP_NO_LOCAL_ENDPOINT,  /* Local policy, endpoints only on other nodes */
-	LB_DROP_NO_FLOW,            /* TCP without SYN, or a packet to our SNAT range, that nobody knows (rule 7) */
-	LB_DROP_FLOWS_FULL,         /* no free row in flow_states or flows */
-	LB_DROP_PORT_COLLISION,     /* no free client port for a second flow to one backend (rule 5) */
-	LB_DROP_SNAT_EXHAUSTED,     /* no free source port after all probes */
-	LB_DROP_SNAT_RACED,         /* two first packets of one flow at once; the second is sent again by its client */
-	LB_DROP_NO_SOURCE,          /* the device has no address of this family to masquerade with */
-	LB_DROP_STALE_LIST,         /* the backend list changed twice while it was read */
-	LB_DROP_REWRITE_FAILED,     /* the kernel refused to change the packet */
-	LB_DROP_ICMP_REDIRECT,      /* an ICMP redirect about a translated flow (rule 4) */
+	LB_FLOW_NEW = 0,           /* flows created */
+	LB_FLOW_EXPIRED,           /* flows removed by age */
+	LB_FLOW_RESELECTED,        /* UDP flows moved because their backend left */
+	LB_SNAT_ALLOCATED,         /* source ports given out */
+	LB_SOCKET_TRANSLATED,      /* connect() and sendmsg() calls translated */
+	LB_SOCKET_DECLINED,        /* left to the packet path because the packet is needed for exact semantics */
+	LB_SOCKET_REFUSED,         /* ECONNREFUSED because there is no endpoint */
+	LB_REJECT_SENT,            /* ICMP port unreachable sent because there is no endpoint */
+	LB_ICMP_TRANSLATED,        /* ICMP errors about our flows, brought to the other end's view */
+	LB_DROP_REJECT_LIMITED,    /* would have been rejected, over the rate limit */
+	LB_DROP_NO_LOCAL_ENDPOINT, /* Local policy, endpoints only on other nodes */
+	LB_DROP_NO_FLOW,           /* TCP without SYN, or a packet to our SNAT range, that nobody knows (rule 7) */
+	LB_DROP_FLOWS_FULL,        /* no free row in flow_states or flows */
+	LB_DROP_PORT_COLLISION,    /* no free client port for a second flow to one backend (rule 5) */
+	LB_DROP_SNAT_EXHAUSTED,    /* no free source port after all probes */
+	LB_DROP_SNAT_RACED,        /* two first packets of one flow at once; the second is sent again by its client */
+	LB_DROP_NO_SOURCE,         /* the device has no address of this family to masquerade with */
+	LB_DROP_STALE_LIST,        /* the backend list changed twice while it was read */
+	LB_DROP_REWRITE_FAILED,    /* the kernel refused to change the packet */
+	LB_DROP_ICMP_REDIRECT,     /* an ICMP redirect about a translated flow (rule 4) */
 	LB_COUNTER_MAX,
 };
 
@@ -253,15 +253,15 @@ struct lb_rate {
 
 /* One record of the ring buffer: a refusal, at most one each 10 ms and CPU for each reason. */
 struct lb_event {
-	__u64 time_ns;          /* CLOCK_MONOTONIC */
+	__u64 time_ns; /* CLOCK_MONOTONIC */
 	union lb_addr source;
 	union lb_addr destination;
 	__be16 source_port;
 	__be16 destination_port;
 	__u32 ifindex;
-	__u32 reason;           /* enum lb_counter */
+	__u32 reason; /* enum lb_counter */
 	__u8 protocol;
-	__u8 direction;         /* enum lb_direction */
+	__u8 direction; /* enum lb_direction */
 	__u16 pad;
 };
 

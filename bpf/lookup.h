@@ -23,7 +23,7 @@ enum lb_verdict {
 struct lb_choice {
 	struct lb_backend backend;
 	__u32 service_id;
-	__u32 flags;       /* enum lb_frontend_flag */
+	__u32 flags; /* enum lb_frontend_flag */
 	bool masquerade;
 };
 

@@ -9,7 +9,7 @@
 
 enum new_flow_result {
 	NEW_FLOW_OK = 0,
-	NEW_FLOW_RACED = 1,     /* another CPU made the same flow: look it up */
+	NEW_FLOW_RACED = 1, /* another CPU made the same flow: look it up */
 	NEW_FLOW_FULL = 2,
 	NEW_FLOW_COLLISION = 3, /* no free client port for a second flow to this backend */
 };

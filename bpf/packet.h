@@ -59,7 +59,7 @@ struct packet {
 	__u16 l3_offset; /* octets from the start of data */
 	__u16 l4_offset;
 	__u8 is_v4;
-	__u8 fragment;   /* enum packet_fragment */
+	__u8 fragment; /* enum packet_fragment */
 	__u8 tcp_flags;
 	__u8 pad;
 };

@@ -36,7 +36,8 @@ static __always_inline __u16 fold_checksum(__u64 sum)
 }
 
 /* Leaves the headers that go into the error, with room for `room` octets before them; sums them up. */
-static __always_inline int reject_prepare(struct __sk_buff *skb, const struct packet *p, __u32 room, __u32 *inner_octets, __s64 *sum)
+static __always_inline int reject_prepare(struct __sk_buff *skb, const struct packet *p, __u32 room, __u32 *inner_octets,
+					  __s64 *sum)
 {
 	__u32 inner = p->l4_offset - p->l3_offset + (p->key.protocol == IPPROTO_TCP ? REJECT_TCP_OCTETS : REJECT_UDP_OCTETS);
 	__u8 copy[REJECT_INNER_MAX] = {};
