@@ -1,0 +1,57 @@
+// The text of one manifest file -> the objects in it, with where each stands.
+import { isMap, isSeq, LineCounter, type Node as YamlNode, parseAllDocuments } from 'yaml';
+import { type ReadResult, readObject } from './read-object.ts';
+
+export interface ManifestObject {
+  readonly where: string; // 'services.yaml:12:1'
+  readonly result: ReadResult;
+  readonly locate: (field: string) => string; // where a field of it stands
+}
+
+export type ManifestFile =
+  | { readonly kind: 'objects'; readonly objects: readonly ManifestObject[] }
+  | { readonly kind: 'unreadable'; readonly where: string; readonly message: string };
+
+/** YAML (any number of documents) or JSON; a `List` stands for its items. An empty document is nothing. */
+export function parseManifestFile(fileName: string, text: string): ManifestFile {
+  const lines = new LineCounter();
+  const at = (offset: number): string => {
+    const { line, col } = lines.linePos(offset);
+    return `${fileName}:${line}:${col}`;
+  };
+  const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false });
+  if (!Array.isArray(documents)) return { kind: 'objects', objects: [] };
+  const objects: ManifestObject[] = [];
+  for (const document of documents) {
+    const [error] = document.errors;
+    if (error) return { kind: 'unreadable', where: at(error.pos[0]), message: firstLine(error.message) };
+    const root = document.contents;
+    if (root === null) continue;
+    let items: (YamlNode | null)[] = [root];
+    if (isMap(root) && String(root.get('kind') ?? '').endsWith('List') && isSeq(root.get('items'))) {
+      items = (root.get('items') as { items: (YamlNode | null)[] }).items;
+    }
+    for (const item of items) {
+      if (!item) continue;
+      // Anchors may refer to other parts of the document, so it is the document that resolves them.
+      const value: unknown = item.toJS(document, { maxAliasCount: 1000 });
+      objects.push({ where: at(item.range?.[0] ?? 0), result: readObject(value), locate: (field) => at(offsetOf(item, field)) });
+    }
+  }
+  return { kind: 'objects', objects };
+}
+
+/** Offset of 'spec.ports[0].port', or of the nearest thing around it that is there. */
+function offsetOf(item: YamlNode, field: string): number {
+  let node: unknown = item;
+  let offset = item.range?.[0] ?? 0;
+  for (const step of field.match(/[^.[\]]+/g) ?? []) {
+    const next: unknown = isMap(node) ? node.get(step, true) : isSeq(node) ? node.get(Number(step), true) : undefined;
+    if (next === undefined || next === null) break;
+    node = next;
+    offset = (next as YamlNode).range?.[0] ?? offset;
+  }
+  return offset;
+}
+
+const firstLine = (text: string): string => text.split('\n')[0] ?? text;
