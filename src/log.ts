@@ -47,7 +47,13 @@ export function createLogger(options: LoggerOptions): Logger {
   const format = options.format === 'json' ? formatJson : formatText;
 
   function build(bound: LogFields): Logger {
-    function emit(entry: (...rest: never[]) => void, severity: Severity, level: number, message: string, fields?: LogFields): void {
+    function emit(
+      entry: (...rest: never[]) => void,
+      severity: Severity,
+      level: number,
+      message: string,
+      fields?: LogFields,
+    ): void {
       const caller = options.caller?.() ?? callerOf(entry);
       write(format({ severity, level, timeMs: now(), caller, message, fields: { ...bound, ...fields } }));
     }

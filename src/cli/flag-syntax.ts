@@ -1,6 +1,7 @@
 // pflag's syntax made plain for the parser: _ becomes -, boolean flags need no value, -v=2 is --v=2.
-import { EXIT_USAGE, TurnoutError } from '../errors.ts';
+
 import { nearest } from '../config/nearest.ts';
+import { EXIT_USAGE, TurnoutError } from '../errors.ts';
 
 export type FlagArity = 'boolean' | 'value';
 
@@ -34,14 +35,20 @@ export function normalizeFlags(argv: readonly string[], flags: ReadonlyMap<strin
       index += 1;
       value = argv[index];
       if (value === undefined) {
-        throw new TurnoutError('MISSING_VALUE', `flag --${name} needs a value`, { hint: `write --${name}=VALUE`, exitCode: EXIT_USAGE });
+        throw new TurnoutError('MISSING_VALUE', `flag --${name} needs a value`, {
+          hint: `write --${name}=VALUE`,
+          exitCode: EXIT_USAGE,
+        });
       }
     }
     normalized.push(`--${name}=${value ?? 'true'}`);
   }
   if (unknown.length > 0) {
     const hint = '`turnout --help` lists every flag';
-    throw new TurnoutError('UNKNOWN_FLAG', `unknown flag${unknown.length > 1 ? 's' : ''} ${unknown.join(', ')}`, { hint, exitCode: EXIT_USAGE });
+    throw new TurnoutError('UNKNOWN_FLAG', `unknown flag${unknown.length > 1 ? 's' : ''} ${unknown.join(', ')}`, {
+      hint,
+      exitCode: EXIT_USAGE,
+    });
   }
   return normalized;
 }
@@ -56,7 +63,8 @@ function flagName(dashes: string, text: string): { readonly name: string; readon
   return text.length === 1 ? { name } : { name, value: text.slice(1) };
 }
 
+/** A word after one dash was meant to have two; a letter that is no flag has no near ones. */
 function describeUnknown(dashes: string, text: string, name: string, flags: ReadonlyMap<string, FlagArity>): string {
-  const best = nearest(name, [...flags.keys()]);
+  const best = text.length === 1 ? null : nearest(name, [...flags.keys()]);
   return best === null ? `${dashes}${text}` : `${dashes}${text} (did you mean --${best}?)`;
 }

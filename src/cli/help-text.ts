@@ -11,9 +11,9 @@ export const HELP_GROUPS = {
 
 export const ROOT_HELP = {
   description:
-    'A drop-in kube-proxy whose Services are translated in eBPF. Without a command it runs the proxy until SIGTERM;\n' +
-    'the datapath stays in the kernel and goes on working when the process ends. kube-proxy flags that are not listed\n' +
-    'are accepted and ignored with a warning.',
+    'A drop-in kube-proxy whose Services are translated in eBPF. Without a command it runs the proxy until SIGTERM; the datapath ' +
+    'stays in the kernel and goes on working when the process ends. kube-proxy flags that are not listed are accepted and ' +
+    'ignored with a warning.',
   examples: `Examples:
   turnout --manifests=/etc/turnout/manifests --cluster-cidr=10.244.0.0/16
       Translate the Services described in a folder of YAML files.
@@ -24,48 +24,46 @@ export const ROOT_HELP = {
   turnout services
       Every Service address and where it leads.
   turnout cleanup
-      Remove every trace of it from the kernel.
-`,
+      Remove every trace of it from the kernel.`,
 };
 
-export const COMMAND_HELP: Readonly<Record<CommandName, { readonly summary: string; readonly description: string; readonly examples: string }>> = {
+export const COMMAND_HELP: Readonly<
+  Record<CommandName, { readonly summary: string; readonly description: string; readonly examples: string }>
+> = {
   status: {
     summary: 'Show whether the datapath is in force, and what it refused.',
     description:
-      'Shows the version, the running process, where programs are attached, how full the tables are, and what was refused.\n' +
-      'Reads the pinned maps, so it works whether or not the proxy is running. Needs root.\n' +
+      'Shows the version, the running process, where programs are attached, how full the tables are, and what was refused. ' +
+      'Reads the pinned maps, so it works whether or not the proxy is running. Needs root. ' +
       'Takes --config, --ebpf-bpffs-root and --ebpf-cgroup-root as the proxy does; give them when the proxy was given them.',
     examples: `Examples:
   turnout status
   turnout status --output=json | jq .drops
   turnout status --ebpf-bpffs-root=/run/node-a/bpf
-      The node whose proxy was started with that flag.
-`,
+      The node whose proxy was started with that flag.`,
   },
   services: {
     summary: 'List the Services that are translated, with their endpoints.',
     description:
-      'Lists every address and port that is translated: its Service, its endpoints, and its counters.\n' +
-      'Reads the pinned maps, so it shows what the kernel does, whether or not the proxy is running. Needs root.\n' +
+      'Lists every address and port that is translated: its Service, its endpoints, and its counters. ' +
+      'Reads the pinned maps, so it shows what the kernel does, whether or not the proxy is running. Needs root. ' +
       'Takes --config, --ebpf-bpffs-root and --ebpf-cgroup-root as the proxy does; give them when the proxy was given them.',
     examples: `Examples:
   turnout services
   turnout services -n kube-system --all-endpoints
   turnout services --output=json | jq '.[] | select(.endpoints == [])'
-      Services without endpoints, which refuse connections.
-`,
+      Services without endpoints, which refuse connections.`,
   },
   cleanup: {
     summary: 'Remove everything turnout put into the kernel.',
     description:
-      'Detaches the programs and removes the pins, maps and rules of turnout, and nothing else. Connections through\n' +
-      'Services stop working. Removing what is not there is success. Stop the proxy first, or it puts all of it back.\n' +
+      'Detaches the programs and removes the pins, maps and rules of turnout, and nothing else. Connections through ' +
+      'Services stop working. Removing what is not there is success. Stop the proxy first, or it puts all of it back. ' +
       'Takes --config, --ebpf-bpffs-root and --ebpf-cgroup-root as the proxy does. Needs root.',
     examples: `Examples:
   turnout cleanup
   turnout --cleanup
-      The same, as kube-proxy spells it.
-`,
+      The same, as kube-proxy spells it.`,
   },
 };
 

@@ -41,12 +41,15 @@ export function formatStatus(report: StatusReport, output: OutputFormat): string
 }
 
 function headSection(report: StatusReport): string {
-  return formatTable([], [
-    ['Turnout:', report.version],
-    ['Mode:', report.proxyMode],
-    ['Process:', processText(report)],
-    ['Pins:', report.pinFolder === '' ? 'none' : report.pinFolder],
-  ]);
+  return formatTable(
+    [],
+    [
+      ['Turnout:', report.version],
+      ['Mode:', report.proxyMode],
+      ['Process:', processText(report)],
+      ['Pins:', report.pinFolder === '' ? 'none' : report.pinFolder],
+    ],
+  );
 }
 
 function processText(report: StatusReport): string {
@@ -64,7 +67,12 @@ function hookSection(report: StatusReport): string {
 
 function tableSection(report: StatusReport): string {
   if (report.tables.length === 0) return '';
-  const rows = report.tables.map((table) => [table.name, String(table.used), String(table.size), fillText(table.used, table.size)]);
+  const rows = report.tables.map((table) => [
+    table.name,
+    String(table.used),
+    String(table.size),
+    fillText(table.used, table.size),
+  ]);
   return `Tables\n${formatTable(['TABLE', 'USED', 'SIZE', 'FILL'], rows, { indent: 2, alignRight: [1, 2, 3] })}`;
 }
 

@@ -31,5 +31,5 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
 
 /** A name from a manifest must not be able to move the cursor of the terminal it is printed on. */
 function printable(cell: string): string {
-  return cell.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?');
+  return cell.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
 }

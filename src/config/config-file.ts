@@ -35,12 +35,21 @@ export function readConfigFile(text: string, name: string, fields: ConfigFields)
   };
   // Duplicate keys are found below: kube-proxy goes on with the last one and says so.
   const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
-  const documents = 'empty' in parsed ? [] : parsed.filter((document) => document.contents !== null || document.errors.length > 0);
-  const failed = (setting: string, reason: string): ConfigFile => ({ values: new Map(), problems: [{ setting, value: '', reason }], warnings: [] });
+  const documents =
+    'empty' in parsed ? [] : parsed.filter((document) => document.contents !== null || document.errors.length > 0);
+  const failed = (setting: string, reason: string): ConfigFile => ({
+    values: new Map(),
+    problems: [{ setting, value: '', reason }],
+    warnings: [],
+  });
 
   const syntaxErrors = documents.flatMap((document) => document.errors);
   if (syntaxErrors.length > 0) {
-    const problems = syntaxErrors.map((error) => ({ setting: positionOf(error.pos[0]), value: '', reason: `is not valid YAML: ${error.message}` }));
+    const problems = syntaxErrors.map((error) => ({
+      setting: positionOf(error.pos[0]),
+      value: '',
+      reason: `is not valid YAML: ${error.message}`,
+    }));
     return { values: new Map(), problems, warnings: [] };
   }
   const [document, second] = documents;
@@ -100,7 +109,12 @@ class FieldWalk {
     } else if (this.#sections.has(field)) {
       if (plain === null) return;
       if (isMap(node)) this.visit(node, field);
-      else this.#problems.push({ setting: `${field} at ${position}`, value: JSON.stringify(plain), reason: 'must be a mapping of fields' });
+      else
+        this.#problems.push({
+          setting: `${field} at ${position}`,
+          value: JSON.stringify(plain),
+          reason: 'must be a mapping of fields',
+        });
     } else if (this.#known.has(field)) {
       if (plain === null) this.#values.delete(field);
       else if (isMap(node) || (isSeq(node) && !Array.isArray(plain))) {
@@ -127,8 +141,10 @@ class FieldWalk {
   result(): ConfigFile {
     const problems = [...this.#kindProblems(), ...this.#problems];
     const warnings: string[] = [];
-    if (this.#duplicateHere.length > 0) warnings.push(`Fields set twice in the configuration file; the last value counts: ${this.#duplicateHere.join(', ')}`);
-    if (this.#unknownHere.length > 0) warnings.push(`Unknown fields in the configuration file are ignored: ${this.#unknownHere.join(', ')}`);
+    if (this.#duplicateHere.length > 0)
+      warnings.push(`Fields set twice in the configuration file; the last value counts: ${this.#duplicateHere.join(', ')}`);
+    if (this.#unknownHere.length > 0)
+      warnings.push(`Unknown fields in the configuration file are ignored: ${this.#unknownHere.join(', ')}`);
     if (this.#ignoredHere.length > 0) {
       const names = [...new Set(this.#ignoredHere)].join(', ');
       warnings.push(`Fields of the configuration file that this version of turnout does not use yet are ignored: ${names}`);
@@ -142,13 +158,19 @@ class FieldWalk {
       const found = this.#values.get(field);
       if (found?.value === wanted) return [];
       const where = found?.position ?? this.#positionOf(0);
-      return [{ setting: `${field} at ${where}`, value: found === undefined ? '' : JSON.stringify(found.value), reason: `must be ${wanted}` }];
+      return [
+        {
+          setting: `${field} at ${where}`,
+          value: found === undefined ? '' : JSON.stringify(found.value),
+          reason: `must be ${wanted}`,
+        },
+      ];
     });
   }
 }
 
 /** kube-proxy's files (kubeadm's above all) spell out many fields with empty values, which say nothing. */
 function isEmpty(value: unknown): boolean {
-  if (value === null || value === '' || value === 0 || value === false || value === '0s') return true;
+  if (value === null || value === '' || value === 0 || value === false || value === '0' || value === '0s') return true;
   return typeof value === 'object' && Object.values(value as object).every(isEmpty);
 }

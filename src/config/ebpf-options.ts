@@ -11,7 +11,14 @@ import {
   type ValueKind,
 } from './value-kind.ts';
 
-function ebpfOption<T>(name: string, flag: string, kind: ValueKind<T>, defaultValue: T, help: string, defaultText?: string): Option<T> {
+function ebpfOption<T>(
+  name: string,
+  flag: string,
+  kind: ValueKind<T>,
+  defaultValue: T,
+  help: string,
+  defaultText?: string,
+): Option<T> {
   const texts = defaultText === undefined ? {} : { defaultText };
   return { flag: `ebpf-${flag}`, field: `ebpf.${name}`, kind, default: defaultValue, help, besideConfig: true, ...texts };
 }
@@ -96,7 +103,13 @@ export const EBPF_OPTIONS = {
     65_536,
     'Frontends: one for each Service port and address.',
   ),
-  backendTableSize: ebpfOption('backendTableSize', 'backend-table-size', rowsKind, 262_144, 'Endpoint rows of all Services together.'),
+  backendTableSize: ebpfOption(
+    'backendTableSize',
+    'backend-table-size',
+    rowsKind,
+    262_144,
+    'Endpoint rows of all Services together.',
+  ),
   rejectsPerSecond: ebpfOption(
     'rejectsPerSecond',
     'rejects-per-second',

@@ -3,8 +3,8 @@
 const UNIT_MS: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,
-  'µs': 1e-3, // micro sign
-  'μs': 1e-3, // Greek mu
+  µs: 1e-3, // micro sign
+  μs: 1e-3, // Greek mu
   ms: 1,
   s: 1000,
   m: 60_000,
@@ -37,5 +37,8 @@ export function formatGoDuration(durationMs: number): string {
     [Math.floor(seconds / 60) % 60, 'm'],
     [seconds % 60, 's'],
   ] as const;
-  return parts.filter(([count]) => count !== 0).map(([count, unit]) => `${count}${unit}`).join('');
+  return parts
+    .filter(([count]) => count !== 0)
+    .map(([count, unit]) => `${count}${unit}`)
+    .join('');
 }

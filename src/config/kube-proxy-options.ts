@@ -14,7 +14,14 @@ import {
   type ValueKind,
 } from './value-kind.ts';
 
-function option<T>(flag: string, field: string, kind: ValueKind<T>, defaultValue: T, help: string, more: Partial<Option<T>> = {}): Option<T> {
+function option<T>(
+  flag: string,
+  field: string,
+  kind: ValueKind<T>,
+  defaultValue: T,
+  help: string,
+  more: Partial<Option<T>> = {},
+): Option<T> {
   return { flag, field, kind, default: defaultValue, help, besideConfig: false, ...more };
 }
 
@@ -24,7 +31,9 @@ const proxyModeKind: ValueKind<'ebpf' | 'fake'> = {
   placeholder: 'ebpf',
   schema: z.string('must be the name of a mode').transform((mode, context) => {
     if (mode === 'ebpf' || mode === 'fake') return mode;
-    context.addIssue(LATER_MODES.includes(mode) ? 'is a mode that is not built yet; use ebpf' : 'is not a mode of turnout; use ebpf');
+    context.addIssue(
+      LATER_MODES.includes(mode) ? 'is a mode that is not built yet; use ebpf' : 'is not a mode of turnout; use ebpf',
+    );
     return 'ebpf';
   }),
   fromText: (text) => text,
@@ -39,24 +48,76 @@ const hostnameKind: ValueKind<string> = {
 const notNegative = durationKind({ isPositive: false });
 
 export const KUBE_PROXY_OPTIONS = {
-  hostnameOverride: option('hostname-override', 'hostnameOverride', hostnameKind, '', 'Name of this node, as the Node and EndpointSlices spell it.', {
-    besideConfig: true,
-    defaultText: "the machine's host name",
-  }),
+  hostnameOverride: option(
+    'hostname-override',
+    'hostnameOverride',
+    hostnameKind,
+    '',
+    'Name of this node, as the Node and EndpointSlices spell it.',
+    {
+      besideConfig: true,
+      defaultText: "the machine's host name",
+    },
+  ),
   mode: option('proxy-mode', 'mode', proxyModeKind, 'ebpf', 'How Services are translated. Only ebpf is built so far.'),
-  bindAddress: option('bind-address', 'bindAddress', ipKind, '0.0.0.0', "This node's primary IP, when it is not to be found out; also sets the primary family."),
-  healthzBindAddress: option<string | null>('healthz-bind-address', 'healthzBindAddress', bindAddressKind, null, 'Where /healthz and /livez are served; empty is off.', {
-    defaultText: '0.0.0.0:10256',
-  }),
-  metricsBindAddress: option<string | null>('metrics-bind-address', 'metricsBindAddress', bindAddressKind, null, 'Where /metrics and /proxyMode are served; empty is off.', {
-    defaultText: '127.0.0.1:10249',
-  }),
-  healthzPort: option('healthz-port', '', integerKind(0, 65535), 10256, 'Deprecated: port for a --healthz-bind-address without one; 0 is off.'),
-  metricsPort: option('metrics-port', '', integerKind(0, 65535), 10249, 'Deprecated: port for a --metrics-bind-address without one; 0 is off.'),
-  bindAddressHardFail: option('bind-address-hard-fail', 'bindAddressHardFail', booleanKind, false, 'End when a server address cannot be bound, instead of trying again every 5 s.'),
-  clusterCIDR: option<readonly string[]>('cluster-cidr', 'clusterCIDR', clusterCidrKind, [], 'Addresses of pods, one CIDR for each family; traffic from elsewhere to a ClusterIP is masqueraded.', {
-    defaultText: 'none',
-  }),
+  bindAddress: option(
+    'bind-address',
+    'bindAddress',
+    ipKind,
+    '0.0.0.0',
+    "This node's primary IP, when it is not to be found out; also sets the primary family.",
+  ),
+  healthzBindAddress: option<string | null>(
+    'healthz-bind-address',
+    'healthzBindAddress',
+    bindAddressKind,
+    null,
+    'Where /healthz and /livez are served; empty is off.',
+    {
+      defaultText: '0.0.0.0:10256',
+    },
+  ),
+  metricsBindAddress: option<string | null>(
+    'metrics-bind-address',
+    'metricsBindAddress',
+    bindAddressKind,
+    null,
+    'Where /metrics and /proxyMode are served; empty is off.',
+    {
+      defaultText: '127.0.0.1:10249',
+    },
+  ),
+  healthzPort: option(
+    'healthz-port',
+    '',
+    integerKind(0, 65535),
+    10256,
+    'Deprecated: port for a --healthz-bind-address without one; 0 is off.',
+  ),
+  metricsPort: option(
+    'metrics-port',
+    '',
+    integerKind(0, 65535),
+    10249,
+    'Deprecated: port for a --metrics-bind-address without one; 0 is off.',
+  ),
+  bindAddressHardFail: option(
+    'bind-address-hard-fail',
+    'bindAddressHardFail',
+    booleanKind,
+    false,
+    'End when a server address cannot be bound, instead of trying again every 5 s.',
+  ),
+  clusterCIDR: option<readonly string[]>(
+    'cluster-cidr',
+    'clusterCIDR',
+    clusterCidrKind,
+    [],
+    'Addresses of pods, one CIDR for each family; traffic from elsewhere to a ClusterIP is masqueraded.',
+    {
+      defaultText: 'none',
+    },
+  ),
   detectLocalMode: option(
     'detect-local-mode',
     'detectLocalMode',
@@ -64,9 +125,16 @@ export const KUBE_PROXY_OPTIONS = {
     'ClusterCIDR',
     'How traffic of pods on this node is recognised.',
   ),
-  podBridgeInterface: option('pod-bridge-interface', 'detectLocal.bridgeInterface', textKind, '', 'Bridge of the pods, for --detect-local-mode=BridgeInterface.', {
-    defaultText: 'none',
-  }),
+  podBridgeInterface: option(
+    'pod-bridge-interface',
+    'detectLocal.bridgeInterface',
+    textKind,
+    '',
+    'Bridge of the pods, for --detect-local-mode=BridgeInterface.',
+    {
+      defaultText: 'none',
+    },
+  ),
   podInterfaceNamePrefix: option(
     'pod-interface-name-prefix',
     'detectLocal.interfaceNamePrefix',
@@ -75,10 +143,23 @@ export const KUBE_PROXY_OPTIONS = {
     "How names of the pods' devices begin, for --detect-local-mode=InterfaceNamePrefix.",
     { defaultText: 'none' },
   ),
-  nodePortAddresses: option<readonly string[]>('nodeport-addresses', 'nodePortAddresses', nodePortAddressesKind, [], 'Addresses of this node that serve node ports.', {
-    defaultText: 'all',
-  }),
-  masqueradeAll: option('masquerade-all', 'iptables.masqueradeAll', booleanKind, false, 'Masquerade everything sent to ClusterIPs.'),
+  nodePortAddresses: option<readonly string[]>(
+    'nodeport-addresses',
+    'nodePortAddresses',
+    nodePortAddressesKind,
+    [],
+    'Addresses of this node that serve node ports.',
+    {
+      defaultText: 'all',
+    },
+  ),
+  masqueradeAll: option(
+    'masquerade-all',
+    'iptables.masqueradeAll',
+    booleanKind,
+    false,
+    'Masquerade everything sent to ClusterIPs.',
+  ),
   localhostNodePorts: option(
     'iptables-localhost-nodeports',
     'iptables.localhostNodePorts',
@@ -87,7 +168,13 @@ export const KUBE_PROXY_OPTIONS = {
     'Serve node ports on loopback addresses to processes of the node.',
   ),
   oomScoreAdj: option('oom-score-adj', 'oomScoreAdj', integerKind(-1000, 1000), -999, "The process's oom_score_adj."),
-  conntrackMaxPerCore: option('conntrack-max-per-core', 'conntrack.maxPerCore', integerKind(0), 32_768, "Netfilter's connection limit for each CPU; 0 leaves it as it is."),
+  conntrackMaxPerCore: option(
+    'conntrack-max-per-core',
+    'conntrack.maxPerCore',
+    integerKind(0),
+    32_768,
+    "Netfilter's connection limit for each CPU; 0 leaves it as it is.",
+  ),
   conntrackMin: option('conntrack-min', 'conntrack.min', integerKind(0), 131_072, "Smallest limit for netfilter's connections."),
   conntrackTcpEstablishedTimeout: option(
     'conntrack-tcp-timeout-established',
@@ -103,8 +190,20 @@ export const KUBE_PROXY_OPTIONS = {
     3_600_000,
     'Idle time of a TCP flow that one side has closed; 0 is the built-in default.',
   ),
-  conntrackTcpBeLiberal: option('conntrack-tcp-be-liberal', 'conntrack.tcpBeLiberal', booleanKind, false, 'Let netfilter accept TCP segments outside the window.'),
-  conntrackUdpTimeout: option('conntrack-udp-timeout', 'conntrack.udpTimeout', notNegative, 0, 'Idle time of a UDP flow without a reply; 0 is the built-in default.'),
+  conntrackTcpBeLiberal: option(
+    'conntrack-tcp-be-liberal',
+    'conntrack.tcpBeLiberal',
+    booleanKind,
+    false,
+    'Let netfilter accept TCP segments outside the window.',
+  ),
+  conntrackUdpTimeout: option(
+    'conntrack-udp-timeout',
+    'conntrack.udpTimeout',
+    notNegative,
+    0,
+    'Idle time of a UDP flow without a reply; 0 is the built-in default.',
+  ),
   conntrackUdpStreamTimeout: option(
     'conntrack-udp-timeout-stream',
     'conntrack.udpStreamTimeout',
@@ -112,7 +211,9 @@ export const KUBE_PROXY_OPTIONS = {
     0,
     'Idle time of a UDP flow with a reply; 0 is the built-in default.',
   ),
-  loggingFormat: option('logging-format', 'logging.format', choiceKind(['text', 'json']), 'text', 'How log lines look.', { besideConfig: true }),
+  loggingFormat: option('logging-format', 'logging.format', choiceKind(['text', 'json']), 'text', 'How log lines look.', {
+    besideConfig: true,
+  }),
   verbosity: option('v', 'logging.verbosity', integerKind(0), 0, 'How much is logged: 0 (least) to 10.', { besideConfig: true }),
 };
 

@@ -1,12 +1,12 @@
 // Flags and file to one effective Config, by kube-proxy's rules: with --config ordinary flags are ignored, some apply beside it.
 import { basename } from 'node:path';
 import type { Config, EbpfConfig } from './config.ts';
-import { readConfigFile, type ConfigFile } from './config-file.ts';
+import { type ConfigFile, readConfigFile } from './config-file.ts';
 import { EBPF_OPTIONS } from './ebpf-options.ts';
 import { parseIpText } from './ip-text.ts';
 import { IGNORED_FIELDS, IGNORED_FLAGS, KUBE_PROXY_OPTIONS } from './kube-proxy-options.ts';
 import type { Option, OptionTable, OptionValues } from './option.ts';
-import { checkValue, problemError, type Problem } from './problem.ts';
+import { checkValue, type Problem, problemError } from './problem.ts';
 
 /** Flags as given, without dashes, normalised; a flag given several times has several texts. */
 export type FlagTexts = ReadonlyMap<string, readonly string[]>;
@@ -29,7 +29,9 @@ type KubeProxyValues = OptionValues<typeof KUBE_PROXY_OPTIONS>;
 type EbpfValues = OptionValues<typeof EBPF_OPTIONS>;
 
 const FIELDS = {
-  known: [...Object.values(KUBE_PROXY_OPTIONS), ...Object.values(EBPF_OPTIONS)].map(({ field }) => field).filter((field) => field !== ''),
+  known: [...Object.values(KUBE_PROXY_OPTIONS), ...Object.values(EBPF_OPTIONS)]
+    .map(({ field }) => field)
+    .filter((field) => field !== ''),
   ignored: IGNORED_FIELDS,
 };
 
@@ -48,7 +50,12 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
 }
 
 /** Flag, else file, else default, for each row of a table. */
-function readTable<Table extends OptionTable>(table: Table, flags: FlagTexts, file: ConfigFile | null, problems: Problem[]): OptionValues<Table> {
+function readTable<Table extends OptionTable>(
+  table: Table,
+  flags: FlagTexts,
+  file: ConfigFile | null,
+  problems: Problem[],
+): OptionValues<Table> {
   const values: Record<string, unknown> = {};
   for (const [key, option] of Object.entries(table)) values[key] = readOption(option, flags, file, problems);
   return values as OptionValues<Table>;
@@ -58,7 +65,8 @@ function readOption<T>(option: Option<T>, flags: FlagTexts, file: ConfigFile | n
   const texts = file === null || option.besideConfig ? (flags.get(option.flag) ?? []) : [];
   const last = texts.at(-1);
   if (last !== undefined && (last !== '' || option.kind.acceptsEmpty === true)) {
-    const raw = option.kind.isList === true ? texts.flatMap((text) => option.kind.fromText(text) as unknown[]) : option.kind.fromText(last);
+    const raw =
+      option.kind.isList === true ? texts.flatMap((text) => option.kind.fromText(text) as unknown[]) : option.kind.fromText(last);
     return checkValue(option.kind, raw, `--${option.flag}`, problems)?.value ?? option.default;
   }
   const inFile = option.field === '' ? undefined : file?.values.get(option.field);
@@ -72,23 +80,39 @@ function contradictions(values: KubeProxyValues, ebpf: EbpfValues): Problem[] {
   const problems: Problem[] = [];
   const needs = (mode: string, value: string, flag: string, field: string): void => {
     if (values.detectLocalMode !== mode || value !== '') return;
-    problems.push({ setting: `--detect-local-mode=${mode}`, value: '', reason: `needs --${flag} (${field} in the configuration file)` });
+    problems.push({
+      setting: `--detect-local-mode=${mode}`,
+      value: '',
+      reason: `needs --${flag} (${field} in the configuration file)`,
+    });
   };
   needs('BridgeInterface', values.podBridgeInterface, 'pod-bridge-interface', 'detectLocal.bridgeInterface');
   needs('InterfaceNamePrefix', values.podInterfaceNamePrefix, 'pod-interface-name-prefix', 'detectLocal.interfaceNamePrefix');
   if (ebpf.minSyncPeriod > ebpf.syncPeriod) {
-    problems.push({ setting: '--ebpf-min-sync-period (ebpf.minSyncPeriod)', value: '', reason: 'must not be longer than --ebpf-sync-period (ebpf.syncPeriod)' });
+    problems.push({
+      setting: '--ebpf-min-sync-period (ebpf.minSyncPeriod)',
+      value: '',
+      reason: 'must not be longer than --ebpf-sync-period (ebpf.syncPeriod)',
+    });
   }
   return problems;
 }
 
 function flagWarnings(flags: FlagTexts, hasFile: boolean): string[] {
-  const names = (list: readonly string[]): string => list.map((flag) => `--${flag}`).sort().join(', ');
+  const names = (list: readonly string[]): string =>
+    list
+      .map((flag) => `--${flag}`)
+      .sort()
+      .join(', ');
   const given = (flag: string): boolean => flags.has(flag);
   const warnings: string[] = [];
-  const overruled = hasFile ? Object.values(KUBE_PROXY_OPTIONS).filter((option) => !option.besideConfig && given(option.flag)) : [];
+  const overruled = hasFile
+    ? Object.values(KUBE_PROXY_OPTIONS).filter((option) => !option.besideConfig && given(option.flag))
+    : [];
   if (overruled.length > 0) {
-    warnings.push(`Flags are ignored because --config is given, as in kube-proxy; set them in the file: ${names(overruled.map(({ flag }) => flag))}`);
+    warnings.push(
+      `Flags are ignored because --config is given, as in kube-proxy; set them in the file: ${names(overruled.map(({ flag }) => flag))}`,
+    );
   }
   const unused = Object.keys(IGNORED_FLAGS).filter(given);
   if (unused.length > 0) warnings.push(`Flags that this version of turnout does not use yet are ignored: ${names(unused)}`);

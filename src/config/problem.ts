@@ -14,14 +14,27 @@ export interface Problem {
 
 /** One error for all problems; there must be at least one. */
 export function problemError(problems: readonly Problem[]): TurnoutError {
-  const lines = problems.map(({ setting, value, reason }) => (value === '' ? `${setting}: ${reason}` : `${setting}: ${value} ${reason}`));
-  const message = lines.length === 1 ? `invalid configuration: ${lines[0]}` : `invalid configuration:\n${lines.map((line) => `  ${line}`).join('\n')}`;
-  const hint = lines.length === 1 ? 'correct it and start again; `turnout --help` lists every flag' : 'correct these and start again; `turnout --help` lists every flag';
+  const lines = problems.map(({ setting, value, reason }) =>
+    value === '' ? `${setting}: ${reason}` : `${setting}: ${value} ${reason}`,
+  );
+  const message =
+    lines.length === 1
+      ? `invalid configuration: ${lines[0]}`
+      : `invalid configuration:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+  const hint =
+    lines.length === 1
+      ? 'correct it and start again; `turnout --help` lists every flag'
+      : 'correct these and start again; `turnout --help` lists every flag';
   return new TurnoutError('BAD_CONFIG', message, { hint, exitCode: EXIT_USAGE });
 }
 
 /** Checks one value; its problems are added to `problems` and null is returned then. */
-export function checkValue<T>(kind: ValueKind<T>, raw: unknown, setting: string, problems: Problem[]): { readonly value: T } | null {
+export function checkValue<T>(
+  kind: ValueKind<T>,
+  raw: unknown,
+  setting: string,
+  problems: Problem[],
+): { readonly value: T } | null {
   const result = kind.schema.safeParse(raw);
   if (result.success) return { value: result.data };
   for (const issue of result.error.issues) problems.push(problemOf(issue, raw, setting));

@@ -19,7 +19,11 @@ export interface ValueKind<T> {
 
 const asText = (text: string): string => text;
 const asNumber = (text: string): unknown => (/^[+-]?\d+$/.test(text) ? Number(text) : text);
-const asList = (text: string): string[] => text.split(',').map((part) => part.trim()).filter((part) => part !== '');
+const asList = (text: string): string[] =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
 const BOOLEANS: Readonly<Record<string, boolean>> = { true: true, t: true, '1': true, false: false, f: false, '0': false };
 // YAML 1.1 words that kube-proxy's reader takes as booleans.
 const YAML_BOOLEANS: Readonly<Record<string, boolean>> = { yes: true, on: true, no: false, off: false };
@@ -80,16 +84,13 @@ export const ipKind: ValueKind<string> = {
 /** 'ip', 'ip:port' or '[ip]:port' as it was written, '' for off; the port is completed where the address is used. */
 export const bindAddressKind: ValueKind<string> = {
   placeholder: 'IP:PORT',
-  schema: z.string('must be an address such as 0.0.0.0:10256').refine(
-    (text) => {
-      if (text === '' || parseIpText(text) !== null) return true;
-      const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
-      const ip = match === null ? null : parseIpText(match[1] ?? match[2] ?? '');
-      const port = Number(match?.[3]);
-      return ip !== null && (ip.family === 'IPv6') === (match?.[1] !== undefined) && port >= 1 && port <= 65535;
-    },
-    'must be IP:PORT or [IPv6]:PORT with a port from 1 to 65535',
-  ),
+  schema: z.string('must be an address such as 0.0.0.0:10256').refine((text) => {
+    if (text === '' || parseIpText(text) !== null) return true;
+    const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
+    const ip = match === null ? null : parseIpText(match[1] ?? match[2] ?? '');
+    const port = Number(match?.[3]);
+    return ip !== null && (ip.family === 'IPv6') === (match?.[1] !== undefined) && port >= 1 && port <= 65535;
+  }, 'must be IP:PORT or [IPv6]:PORT with a port from 1 to 65535'),
   fromText: asText,
   acceptsEmpty: true,
 };

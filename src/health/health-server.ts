@@ -1,8 +1,8 @@
 // /healthz and /livez with kube-proxy's bodies and status codes.
 import type { RequestListener, ServerResponse } from 'node:http';
-import type { IpFamily } from '../state/model.ts';
 import type { Logger } from '../log.ts';
-import { ProxyHealth, type HealthSnapshot } from './proxy-health.ts';
+import type { IpFamily } from '../state/model.ts';
+import { type HealthSnapshot, ProxyHealth } from './proxy-health.ts';
 import { RetryingListener } from './retrying-listener.ts';
 
 export interface HealthServerOptions {

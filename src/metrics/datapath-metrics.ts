@@ -33,8 +33,18 @@ export function registerDatapathMetrics(
     labelNames: ['reason'] as const,
     registers,
   });
-  const rows = new Gauge({ name: 'turnout_table_rows', help: 'Rows in use, by table', labelNames: ['table'] as const, registers });
-  const size = new Gauge({ name: 'turnout_table_size', help: 'Rows a table can hold', labelNames: ['table'] as const, registers });
+  const rows = new Gauge({
+    name: 'turnout_table_rows',
+    help: 'Rows in use, by table',
+    labelNames: ['table'] as const,
+    registers,
+  });
+  const size = new Gauge({
+    name: 'turnout_table_size',
+    help: 'Rows a table can hold',
+    labelNames: ['table'] as const,
+    registers,
+  });
   const readErrors = new Counter({
     name: 'turnout_datapath_read_errors_total',
     help: 'Scrapes at which the datapath could not be read; its other metrics are missing then',

@@ -1,7 +1,7 @@
 // The metrics server: /metrics for Prometheus, /healthz and /proxyMode for people and kube-proxy's e2e tests.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Logger } from '../log.ts';
 import { RetryingListener } from '../health/retrying-listener.ts';
+import type { Logger } from '../log.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface MetricsServerOptions {

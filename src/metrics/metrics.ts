@@ -1,7 +1,7 @@
 // The Prometheus metrics: kube-proxy's names, labels, buckets and help texts, and Turnout's own under turnout_.
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics, exponentialBuckets } from 'prom-client';
+import { Counter, collectDefaultMetrics, exponentialBuckets, Gauge, Histogram, Registry } from 'prom-client';
 import type { IpFamily } from '../state/model.ts';
-import { registerDatapathMetrics, type DatapathReading } from './datapath-metrics.ts';
+import { type DatapathReading, registerDatapathMetrics } from './datapath-metrics.ts';
 
 export interface MetricsOptions {
   /** The mode in force, for turnout_build_info: 'ebpf', 'fake'. */
