@@ -12,18 +12,18 @@
 #include "tc_filter.h"
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
-	env.SetInstanceData(new turnout::Instance());
-	turnout::init_error(env, exports);             // setErrorClass
-	turnout::Object::init(env, exports);           // Object: open, describe, configure, load
-	turnout::Map::init(env, exports);              // Map: rows, batches, mmap, pin
-	turnout::Program::init(env, exports);          // Program: test run, attach, pin
-	turnout::Link::init(env, exports);             // Link: update, pin, detach
-	turnout::TcFilter::init(env, exports);         // TcFilter: what stands for a link on kernels without tcx
-	turnout::RingBuffer::init(env, exports);       // RingBuffer
-	turnout::init_netlink(env, exports);           // listDevices, listAddresses, listRoutes
-	turnout::NetlinkFollower::init(env, exports);  // NetlinkFollower
-	turnout::init_system(env, exports);            // mountBpffs, isBpffs, unlinkPin, netnsCookie, ...
-	return exports;
+  env.SetInstanceData(new turnout::Instance());
+  turnout::init_error(env, exports);             // setErrorClass
+  turnout::Object::init(env, exports);           // Object: open, describe, configure, load
+  turnout::Map::init(env, exports);              // Map: rows, batches, mmap, pin
+  turnout::Program::init(env, exports);          // Program: test run, attach, pin
+  turnout::Link::init(env, exports);             // Link: update, pin, detach
+  turnout::TcFilter::init(env, exports);         // TcFilter: what stands for a link on kernels without tcx
+  turnout::RingBuffer::init(env, exports);       // RingBuffer
+  turnout::init_netlink(env, exports);           // listDevices, listAddresses, listRoutes
+  turnout::NetlinkFollower::init(env, exports);  // NetlinkFollower
+  turnout::init_system(env, exports);            // mountBpffs, isBpffs, unlinkPin, netnsCookie, ...
+  return exports;
 }
 
 NODE_API_MODULE(turnout, init)

@@ -8,10 +8,10 @@
 namespace turnout {
 
 struct Failure {
-	std::string code;       // "ENOENT", "ECLOSED", ... stable, for programs
-	std::string operation;  // "map.get"
-	std::string reason;     // a sentence for people
-	std::string detail;     // libbpf's messages and the verifier log, else ""
+  std::string code;       // "ENOENT", "ECLOSED", ... stable, for programs
+  std::string operation;  // "map.get"
+  std::string reason;     // a sentence for people
+  std::string detail;     // libbpf's messages and the verifier log, else ""
 };
 
 // A Failure from errno or a libbpf error; the sign does not matter.
@@ -31,16 +31,16 @@ void init_error(Napi::Env env, Napi::Object exports);
 // stderr. Thread-local, so that a load on a worker and calls on the JS thread do not mix.
 class LogCapture {
  public:
-	LogCapture();
-	~LogCapture();
-	LogCapture(const LogCapture&) = delete;
-	LogCapture& operator=(const LogCapture&) = delete;
-	// The messages, shortened in the middle when they are very long (verifier logs can be megabytes).
-	std::string text() const;
+  LogCapture();
+  ~LogCapture();
+  LogCapture(const LogCapture&) = delete;
+  LogCapture& operator=(const LogCapture&) = delete;
+  // The messages, shortened in the middle when they are very long (verifier logs can be megabytes).
+  std::string text() const;
 
  private:
-	std::string text_;
-	std::string* outer_;
+  std::string text_;
+  std::string* outer_;
 };
 
 }  // namespace turnout

@@ -6,11 +6,11 @@
 namespace turnout {
 
 struct Instance {
-	Napi::FunctionReference error_class;  // BpfError, made in TypeScript
-	Napi::FunctionReference map;
-	Napi::FunctionReference program;
-	Napi::FunctionReference link;
-	Napi::FunctionReference tc_filter;
+  Napi::FunctionReference error_class;  // BpfError, made in TypeScript
+  Napi::FunctionReference map;
+  Napi::FunctionReference program;
+  Napi::FunctionReference link;
+  Napi::FunctionReference tc_filter;
 };
 
 inline Instance& instance(Napi::Env env) { return *env.GetInstanceData<Instance>(); }

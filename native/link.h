@@ -9,17 +9,17 @@ namespace turnout {
 
 class Link : public Napi::ObjectWrap<Link> {
  public:
-	static void init(Napi::Env env, Napi::Object exports);
-	explicit Link(const Napi::CallbackInfo& info);  // (Program, AttachPoint) or (path of a pin)
+  static void init(Napi::Env env, Napi::Object exports);
+  explicit Link(const Napi::CallbackInfo& info);  // (Program, AttachPoint) or (path of a pin)
 
  private:
-	Napi::Value info(const Napi::CallbackInfo& info);
-	void update(const Napi::CallbackInfo& info);  // (Program)
-	void pin(const Napi::CallbackInfo& info);     // (path)
-	void detach(const Napi::CallbackInfo& info);
-	void close(const Napi::CallbackInfo& info);
+  Napi::Value info(const Napi::CallbackInfo& info);
+  void update(const Napi::CallbackInfo& info);  // (Program)
+  void pin(const Napi::CallbackInfo& info);     // (path)
+  void detach(const Napi::CallbackInfo& info);
+  void close(const Napi::CallbackInfo& info);
 
-	SharedFd fd_;
+  SharedFd fd_;
 };
 
 }  // namespace turnout

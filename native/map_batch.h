@@ -9,16 +9,16 @@
 namespace turnout {
 
 struct BatchMap {
-	int fd;
-	uint32_t type;
-	size_t key_size;
-	size_t row_size;  // octets of a value as the kernel copies it
+  int fd;
+  uint32_t type;
+  size_t key_size;
+  size_t row_size;  // octets of a value as the kernel copies it
 };
 
 struct BatchRows {
-	size_t count = 0;
-	std::vector<uint8_t> keys;
-	std::vector<uint8_t> values;
+  size_t count = 0;
+  std::vector<uint8_t> keys;
+  std::vector<uint8_t> values;
 };
 
 int all_keys(const BatchMap& map, std::vector<uint8_t>* keys);

@@ -9,19 +9,19 @@ namespace turnout {
 
 class TcFilter : public Napi::ObjectWrap<TcFilter> {
  public:
-	static void init(Napi::Env env, Napi::Object exports);
-	explicit TcFilter(const Napi::CallbackInfo& info);  // (Program | null, AttachPoint); null: it must exist
+  static void init(Napi::Env env, Napi::Object exports);
+  explicit TcFilter(const Napi::CallbackInfo& info);  // (Program | null, AttachPoint); null: it must exist
 
  private:
-	Napi::Value info(const Napi::CallbackInfo& info);
-	void update(const Napi::CallbackInfo& info);  // (Program)
-	void detach(const Napi::CallbackInfo& info);
-	void attach(Napi::Env env, const char* operation, int program_fd);
-	uint32_t query(Napi::Env env, const char* operation);  // program id
+  Napi::Value info(const Napi::CallbackInfo& info);
+  void update(const Napi::CallbackInfo& info);  // (Program)
+  void detach(const Napi::CallbackInfo& info);
+  void attach(Napi::Env env, const char* operation, int program_fd);
+  uint32_t query(Napi::Env env, const char* operation);  // program id
 
-	bpf_tc_hook hook_ = {};
-	uint32_t priority_ = 0;
-	uint32_t handle_ = 0;
+  bpf_tc_hook hook_ = {};
+  uint32_t priority_ = 0;
+  uint32_t handle_ = 0;
 };
 
 }  // namespace turnout

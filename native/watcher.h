@@ -12,17 +12,17 @@ namespace turnout {
 
 class Watcher {
  public:
-	// fd stays the caller's, and must stay open until close(). Keeps the process alive until then.
-	Watcher(Napi::Env env, const char* name, int fd, std::function<void(Napi::Env)> on_readable);
-	~Watcher();
-	Watcher(const Watcher&) = delete;
-	Watcher& operator=(const Watcher&) = delete;
-	void close();  // twice is fine; also from within on_readable
+  // fd stays the caller's, and must stay open until close(). Keeps the process alive until then.
+  Watcher(Napi::Env env, const char* name, int fd, std::function<void(Napi::Env)> on_readable);
+  ~Watcher();
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+  void close();  // twice is fine; also from within on_readable
 
-	struct State;
+  struct State;
 
  private:
-	std::shared_ptr<State> state_;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace turnout

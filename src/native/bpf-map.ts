@@ -106,7 +106,9 @@ export class BpfMap {
 
   /** The whole map, or its first `limit` rows: keys and values (rowSize each) one after the other, in no order. */
   getBatch(limit = 0xffffffff): { count: number; keys: Uint8Array; values: Uint8Array } {
-    return this.#handle.use('getBatch').getBatch(limit);
+    const raw = this.#handle.use('getBatch');
+    if (!(limit >= 1)) throw new BpfError('EINVAL', 'map.getBatch', `${limit} is no number of rows`);
+    return raw.getBatch(Math.min(limit, 0xffffffff));
   }
 
   /** Writes `count` rows laid one after the other. On failure detail says which row; the rows before it are written. */
