@@ -29,3 +29,18 @@ LB_CONFIG(__u64, cfg_tcp_close_wait_ns, "idle time of a TCP flow that one side h
 LB_CONFIG(__u64, cfg_tcp_closed_ns, "idle time of a TCP flow after FIN of both sides or RST") = 10000000000ULL;
 LB_CONFIG(__u64, cfg_udp_unreplied_ns, "idle time of a UDP flow without a reply") = 30000000000ULL;
 LB_CONFIG(__u64, cfg_udp_stream_ns, "idle time of a UDP flow with a reply") = 120000000000ULL;
+
+/* Not configuration: BTF keeps only types that something has, and user space needs these, which are in no map. */
+struct lb_exported {
+	struct lb_event event;
+	struct lb_expire expire;
+	enum lb_frontend_flag frontend_flag;
+	enum lb_backend_flag backend_flag;
+	enum lb_node_addr_flag node_addr_flag;
+	enum lb_device_flag device_flag;
+	enum lb_direction direction;
+	enum lb_rewrite_flag rewrite_flag;
+	enum lb_flow_flag flow_flag;
+	enum lb_counter counter;
+};
+const volatile struct lb_exported exported = {};

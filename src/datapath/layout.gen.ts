@@ -1,0 +1,760 @@
+// Made by `make gen` from the BTF of the compiled object. Do not edit: change bpf/lb.h and make it again.
+import { readOctets, readText, viewOf, writeText } from './bytes.ts';
+
+/** One line for each field of each table; compared with the object that is loaded. */
+export const LAYOUT: readonly string[] = [
+  'backend_gens type 2 key 4 value 4',
+  'backend_gens.key 0 u32',
+  'backend_gens.value 0 u32',
+  'backends type 2 key 4 value 32',
+  'backends.key 0 u32',
+  'backends.value.address 0 union lb_addr',
+  'backends.value.port 16 be16',
+  'backends.value.flags 18 u16',
+  'backends.value.service_id 20 u32',
+  'backends.value.backend_id 24 u32',
+  'backends.value.generation 28 u32',
+  'counters type 6 key 4 value 8',
+  'counters.key 0 u32',
+  'counters.value 0 u64',
+  'devices type 1 key 4 value 40',
+  'devices.key 0 u32',
+  'devices.value.source_v4 0 union lb_addr',
+  'devices.value.source_v6 16 union lb_addr',
+  'devices.value.mac 32 u8[6]',
+  'devices.value.l2_length 38 u8',
+  'devices.value.flags 39 u8',
+  'events type 27 key 0 value 0',
+  'flow_states type 2 key 4 value 104',
+  'flow_states.key 0 u32',
+  'flow_states.value.last_seen_ns 0 u64',
+  'flow_states.value.claim 8 u32',
+  'flow_states.value.flags 12 u32',
+  'flow_states.value.service_id 16 u32',
+  'flow_states.value.backend_id 20 u32',
+  'flow_states.value.backend_generation 24 u32',
+  'flow_states.value.client 28 union lb_addr',
+  'flow_states.value.frontend 44 union lb_addr',
+  'flow_states.value.backend 60 union lb_addr',
+  'flow_states.value.source 76 union lb_addr',
+  'flow_states.value.client_port 92 be16',
+  'flow_states.value.frontend_port 94 be16',
+  'flow_states.value.backend_port 96 be16',
+  'flow_states.value.source_port 98 be16',
+  'flow_states.value.stack_port 100 be16',
+  'flow_states.value.protocol 102 u8',
+  'flow_states.value.pad 103 u8',
+  'flows type 1 key 40 value 32',
+  'flows.key.source 0 union lb_addr',
+  'flows.key.destination 16 union lb_addr',
+  'flows.key.source_port 32 be16',
+  'flows.key.destination_port 34 be16',
+  'flows.key.protocol 36 u8',
+  'flows.key.direction 37 u8',
+  'flows.key.pad 38 u16',
+  'flows.value.address 0 union lb_addr',
+  'flows.value.source_port 16 be16',
+  'flows.value.destination_port 18 be16',
+  'flows.value.flow_id 20 u32',
+  'flows.value.claim 24 u32',
+  'flows.value.flags 28 u32',
+  'fragments type 9 key 40 value 4',
+  'fragments.key.source 0 union lb_addr',
+  'fragments.key.destination 16 union lb_addr',
+  'fragments.key.id 32 be32',
+  'fragments.key.protocol 36 u8',
+  'fragments.key.direction 37 u8',
+  'fragments.key.pad 38 u16',
+  'fragments.value.source_port 0 be16',
+  'fragments.value.destination_port 2 be16',
+  'frontends type 1 key 20 value 32',
+  'frontends.key.address 0 union lb_addr',
+  'frontends.key.port 16 be16',
+  'frontends.key.protocol 18 u8',
+  'frontends.key.pad 19 u8',
+  'frontends.value.cluster.base 0 u32',
+  'frontends.value.cluster.count 4 u32',
+  'frontends.value.local.base 8 u32',
+  'frontends.value.local.count 12 u32',
+  'frontends.value.service_id 16 u32',
+  'frontends.value.flags 20 u32',
+  'frontends.value.affinity_seconds 24 u32',
+  'frontends.value.generation 28 u32',
+  'node_addrs type 1 key 16 value 4',
+  'node_addrs.key 0 union lb_addr',
+  'node_addrs.value.flags 0 u32',
+  'rate_limits type 6 key 4 value 16',
+  'rate_limits.key 0 u32',
+  'rate_limits.value.window_ns 0 u64',
+  'rate_limits.value.used 8 u32',
+  'rate_limits.value.pad 12 u32',
+  'service_names type 1 key 4 value 192',
+  'service_names.key 0 u32',
+  'service_names.value.namespace_name 0 char[64]',
+  'service_names.value.name 64 char[64]',
+  'service_names.value.port_name 128 char[64]',
+  'service_stats type 6 key 4 value 16',
+  'service_stats.key 0 u32',
+  'service_stats.value.connections 0 u64',
+  'service_stats.value.rejects 8 u64',
+  'sock_peer type 24 key 4 value 40',
+  'sock_peer.key 0 int',
+  'sock_peer.value.frontend 0 union lb_addr',
+  'sock_peer.value.backend 16 union lb_addr',
+  'sock_peer.value.frontend_port 32 be16',
+  'sock_peer.value.backend_port 34 be16',
+  'sock_peer.value.service_id 36 u32',
+  'sock_peers type 24 key 4 value 164',
+  'sock_peers.key 0 int',
+  'sock_peers.value.pair 0 struct lb_sock_pair[4]',
+  'sock_peers.value.next 160 u32',
+];
+
+/** enum lb_socket_path */
+export const SocketPath = {
+  LB_SOCKET_PATH_OFF: 0,
+  LB_SOCKET_PATH_TCP: 1,
+  LB_SOCKET_PATH_ALL: 2,
+} as const;
+
+/** enum lb_detector */
+export const Detector = {
+  LB_DETECTOR_NONE: 0,
+  LB_DETECTOR_CIDR: 1,
+  LB_DETECTOR_DEVICE: 2,
+} as const;
+
+/** enum lb_frontend_flag */
+export const FrontendFlag = {
+  LB_FRONTEND_EXTERNAL: 1,
+  LB_FRONTEND_LOCAL_ONLY: 2,
+  LB_FRONTEND_HAS_ENDPOINTS: 4,
+  LB_FRONTEND_NODE_PORT: 8,
+  LB_FRONTEND_AFFINITY: 16,
+} as const;
+
+/** enum lb_backend_flag */
+export const BackendFlag = {
+  LB_BACKEND_LOCAL: 1,
+} as const;
+
+/** enum lb_node_addr_flag */
+export const NodeAddrFlag = {
+  LB_NODE_ADDR_NODE_PORT: 1,
+} as const;
+
+/** enum lb_device_flag */
+export const DeviceFlag = {
+  LB_DEVICE_BRIDGE_PORT: 1,
+  LB_DEVICE_POD: 2,
+} as const;
+
+/** enum lb_direction */
+export const Direction = {
+  LB_IN: 0,
+  LB_OUT: 1,
+} as const;
+
+/** enum lb_rewrite_flag */
+export const RewriteFlag = {
+  LB_REWRITE_REPLY: 1,
+  LB_REWRITE_PENDING: 2,
+  LB_REWRITE_STEER: 4,
+  LB_REWRITE_MASQUERADE: 8,
+} as const;
+
+/** enum lb_flow_flag */
+export const FlowFlag = {
+  LB_FLOW_REPLIED: 1,
+  LB_FLOW_ESTABLISHED: 2,
+  LB_FLOW_CLIENT_FIN: 4,
+  LB_FLOW_BACKEND_FIN: 8,
+  LB_FLOW_RESET: 16,
+  LB_FLOW_SNAT: 32,
+  LB_FLOW_STEERED: 64,
+  LB_FLOW_MASQUERADE: 128,
+} as const;
+
+/** enum lb_counter */
+export const Counter = {
+  LB_FLOW_NEW: 0,
+  LB_FLOW_EXPIRED: 1,
+  LB_FLOW_RESELECTED: 2,
+  LB_SNAT_ALLOCATED: 3,
+  LB_SOCKET_TRANSLATED: 4,
+  LB_SOCKET_DECLINED: 5,
+  LB_SOCKET_REFUSED: 6,
+  LB_REJECT_SENT: 7,
+  LB_ICMP_TRANSLATED: 8,
+  LB_DROP_REJECT_LIMITED: 9,
+  LB_DROP_NO_LOCAL_ENDPOINT: 10,
+  LB_DROP_NO_FLOW: 11,
+  LB_DROP_FLOWS_FULL: 12,
+  LB_DROP_PORT_COLLISION: 13,
+  LB_DROP_SNAT_EXHAUSTED: 14,
+  LB_DROP_SNAT_RACED: 15,
+  LB_DROP_NO_SOURCE: 16,
+  LB_DROP_STALE_LIST: 17,
+  LB_DROP_REWRITE_FAILED: 18,
+  LB_DROP_ICMP_REDIRECT: 19,
+  LB_COUNTER_MAX: 20,
+} as const;
+
+/** struct lb_device, 40 octets. */
+export interface Device {
+  sourceV4: Uint8Array;
+  sourceV6: Uint8Array;
+  mac: Uint8Array;
+  l2Length: number;
+  flags: number;
+}
+export const LB_DEVICE_SIZE = 40;
+export function readDevice(bytes: Uint8Array, at = 0): Device {
+  const view = viewOf(bytes);
+  return {
+    sourceV4: readOctets(bytes, at, 16),
+    sourceV6: readOctets(bytes, at + 16, 16),
+    mac: readOctets(bytes, at + 32, 6),
+    l2Length: view.getUint8(at + 38),
+    flags: view.getUint8(at + 39),
+  };
+}
+export function writeDevice(bytes: Uint8Array, at: number, value: Device): void {
+  const view = viewOf(bytes);
+  bytes.set(value.sourceV4, at);
+  bytes.set(value.sourceV6, at + 16);
+  bytes.set(value.mac, at + 32);
+  view.setUint8(at + 38, value.l2Length);
+  view.setUint8(at + 39, value.flags);
+}
+
+/** struct lb_frontend_key, 20 octets. */
+export interface FrontendKey {
+  address: Uint8Array;
+  port: number;
+  protocol: number;
+}
+export const LB_FRONTEND_KEY_SIZE = 20;
+export function readFrontendKey(bytes: Uint8Array, at = 0): FrontendKey {
+  const view = viewOf(bytes);
+  return {
+    address: readOctets(bytes, at, 16),
+    port: view.getUint16(at + 16, false),
+    protocol: view.getUint8(at + 18),
+  };
+}
+export function writeFrontendKey(bytes: Uint8Array, at: number, value: FrontendKey): void {
+  const view = viewOf(bytes);
+  bytes.set(value.address, at);
+  view.setUint16(at + 16, value.port, false);
+  view.setUint8(at + 18, value.protocol);
+}
+
+/** struct lb_extent, 8 octets. */
+export interface Extent {
+  base: number;
+  count: number;
+}
+export const LB_EXTENT_SIZE = 8;
+export function readExtent(bytes: Uint8Array, at = 0): Extent {
+  const view = viewOf(bytes);
+  return {
+    base: view.getUint32(at, true),
+    count: view.getUint32(at + 4, true),
+  };
+}
+export function writeExtent(bytes: Uint8Array, at: number, value: Extent): void {
+  const view = viewOf(bytes);
+  view.setUint32(at, value.base, true);
+  view.setUint32(at + 4, value.count, true);
+}
+
+/** struct lb_frontend, 32 octets. */
+export interface Frontend {
+  cluster: Extent;
+  local: Extent;
+  serviceId: number;
+  flags: number;
+  affinitySeconds: number;
+  generation: number;
+}
+export const LB_FRONTEND_SIZE = 32;
+export function readFrontend(bytes: Uint8Array, at = 0): Frontend {
+  const view = viewOf(bytes);
+  return {
+    cluster: readExtent(bytes, at),
+    local: readExtent(bytes, at + 8),
+    serviceId: view.getUint32(at + 16, true),
+    flags: view.getUint32(at + 20, true),
+    affinitySeconds: view.getUint32(at + 24, true),
+    generation: view.getUint32(at + 28, true),
+  };
+}
+export function writeFrontend(bytes: Uint8Array, at: number, value: Frontend): void {
+  const view = viewOf(bytes);
+  writeExtent(bytes, at, value.cluster);
+  writeExtent(bytes, at + 8, value.local);
+  view.setUint32(at + 16, value.serviceId, true);
+  view.setUint32(at + 20, value.flags, true);
+  view.setUint32(at + 24, value.affinitySeconds, true);
+  view.setUint32(at + 28, value.generation, true);
+}
+
+/** struct lb_backend, 32 octets. */
+export interface Backend {
+  address: Uint8Array;
+  port: number;
+  flags: number;
+  serviceId: number;
+  backendId: number;
+  generation: number;
+}
+export const LB_BACKEND_SIZE = 32;
+export function readBackend(bytes: Uint8Array, at = 0): Backend {
+  const view = viewOf(bytes);
+  return {
+    address: readOctets(bytes, at, 16),
+    port: view.getUint16(at + 16, false),
+    flags: view.getUint16(at + 18, true),
+    serviceId: view.getUint32(at + 20, true),
+    backendId: view.getUint32(at + 24, true),
+    generation: view.getUint32(at + 28, true),
+  };
+}
+export function writeBackend(bytes: Uint8Array, at: number, value: Backend): void {
+  const view = viewOf(bytes);
+  bytes.set(value.address, at);
+  view.setUint16(at + 16, value.port, false);
+  view.setUint16(at + 18, value.flags, true);
+  view.setUint32(at + 20, value.serviceId, true);
+  view.setUint32(at + 24, value.backendId, true);
+  view.setUint32(at + 28, value.generation, true);
+}
+
+/** struct lb_service_name, 192 octets. */
+export interface ServiceName {
+  namespaceName: string;
+  name: string;
+  portName: string;
+}
+export const LB_SERVICE_NAME_SIZE = 192;
+export function readServiceName(bytes: Uint8Array, at = 0): ServiceName {
+  return {
+    namespaceName: readText(bytes, at, 64),
+    name: readText(bytes, at + 64, 64),
+    portName: readText(bytes, at + 128, 64),
+  };
+}
+export function writeServiceName(bytes: Uint8Array, at: number, value: ServiceName): void {
+  writeText(bytes, at, 64, value.namespaceName);
+  writeText(bytes, at + 64, 64, value.name);
+  writeText(bytes, at + 128, 64, value.portName);
+}
+
+/** struct lb_node_addr, 4 octets. */
+export interface NodeAddr {
+  flags: number;
+}
+export const LB_NODE_ADDR_SIZE = 4;
+export function readNodeAddr(bytes: Uint8Array, at = 0): NodeAddr {
+  const view = viewOf(bytes);
+  return {
+    flags: view.getUint32(at, true),
+  };
+}
+export function writeNodeAddr(bytes: Uint8Array, at: number, value: NodeAddr): void {
+  const view = viewOf(bytes);
+  view.setUint32(at, value.flags, true);
+}
+
+/** struct lb_flow_key, 40 octets. */
+export interface FlowKey {
+  source: Uint8Array;
+  destination: Uint8Array;
+  sourcePort: number;
+  destinationPort: number;
+  protocol: number;
+  direction: number;
+}
+export const LB_FLOW_KEY_SIZE = 40;
+export function readFlowKey(bytes: Uint8Array, at = 0): FlowKey {
+  const view = viewOf(bytes);
+  return {
+    source: readOctets(bytes, at, 16),
+    destination: readOctets(bytes, at + 16, 16),
+    sourcePort: view.getUint16(at + 32, false),
+    destinationPort: view.getUint16(at + 34, false),
+    protocol: view.getUint8(at + 36),
+    direction: view.getUint8(at + 37),
+  };
+}
+export function writeFlowKey(bytes: Uint8Array, at: number, value: FlowKey): void {
+  const view = viewOf(bytes);
+  bytes.set(value.source, at);
+  bytes.set(value.destination, at + 16);
+  view.setUint16(at + 32, value.sourcePort, false);
+  view.setUint16(at + 34, value.destinationPort, false);
+  view.setUint8(at + 36, value.protocol);
+  view.setUint8(at + 37, value.direction);
+}
+
+/** struct lb_rewrite, 32 octets. */
+export interface Rewrite {
+  address: Uint8Array;
+  sourcePort: number;
+  destinationPort: number;
+  flowId: number;
+  claim: number;
+  flags: number;
+}
+export const LB_REWRITE_SIZE = 32;
+export function readRewrite(bytes: Uint8Array, at = 0): Rewrite {
+  const view = viewOf(bytes);
+  return {
+    address: readOctets(bytes, at, 16),
+    sourcePort: view.getUint16(at + 16, false),
+    destinationPort: view.getUint16(at + 18, false),
+    flowId: view.getUint32(at + 20, true),
+    claim: view.getUint32(at + 24, true),
+    flags: view.getUint32(at + 28, true),
+  };
+}
+export function writeRewrite(bytes: Uint8Array, at: number, value: Rewrite): void {
+  const view = viewOf(bytes);
+  bytes.set(value.address, at);
+  view.setUint16(at + 16, value.sourcePort, false);
+  view.setUint16(at + 18, value.destinationPort, false);
+  view.setUint32(at + 20, value.flowId, true);
+  view.setUint32(at + 24, value.claim, true);
+  view.setUint32(at + 28, value.flags, true);
+}
+
+/** struct lb_flow_state, 104 octets. */
+export interface FlowState {
+  lastSeenNs: bigint;
+  claim: number;
+  flags: number;
+  serviceId: number;
+  backendId: number;
+  backendGeneration: number;
+  client: Uint8Array;
+  frontend: Uint8Array;
+  backend: Uint8Array;
+  source: Uint8Array;
+  clientPort: number;
+  frontendPort: number;
+  backendPort: number;
+  sourcePort: number;
+  stackPort: number;
+  protocol: number;
+}
+export const LB_FLOW_STATE_SIZE = 104;
+export function readFlowState(bytes: Uint8Array, at = 0): FlowState {
+  const view = viewOf(bytes);
+  return {
+    lastSeenNs: view.getBigUint64(at, true),
+    claim: view.getUint32(at + 8, true),
+    flags: view.getUint32(at + 12, true),
+    serviceId: view.getUint32(at + 16, true),
+    backendId: view.getUint32(at + 20, true),
+    backendGeneration: view.getUint32(at + 24, true),
+    client: readOctets(bytes, at + 28, 16),
+    frontend: readOctets(bytes, at + 44, 16),
+    backend: readOctets(bytes, at + 60, 16),
+    source: readOctets(bytes, at + 76, 16),
+    clientPort: view.getUint16(at + 92, false),
+    frontendPort: view.getUint16(at + 94, false),
+    backendPort: view.getUint16(at + 96, false),
+    sourcePort: view.getUint16(at + 98, false),
+    stackPort: view.getUint16(at + 100, false),
+    protocol: view.getUint8(at + 102),
+  };
+}
+export function writeFlowState(bytes: Uint8Array, at: number, value: FlowState): void {
+  const view = viewOf(bytes);
+  view.setBigUint64(at, value.lastSeenNs, true);
+  view.setUint32(at + 8, value.claim, true);
+  view.setUint32(at + 12, value.flags, true);
+  view.setUint32(at + 16, value.serviceId, true);
+  view.setUint32(at + 20, value.backendId, true);
+  view.setUint32(at + 24, value.backendGeneration, true);
+  bytes.set(value.client, at + 28);
+  bytes.set(value.frontend, at + 44);
+  bytes.set(value.backend, at + 60);
+  bytes.set(value.source, at + 76);
+  view.setUint16(at + 92, value.clientPort, false);
+  view.setUint16(at + 94, value.frontendPort, false);
+  view.setUint16(at + 96, value.backendPort, false);
+  view.setUint16(at + 98, value.sourcePort, false);
+  view.setUint16(at + 100, value.stackPort, false);
+  view.setUint8(at + 102, value.protocol);
+}
+
+/** struct lb_fragment_key, 40 octets. */
+export interface FragmentKey {
+  source: Uint8Array;
+  destination: Uint8Array;
+  id: number;
+  protocol: number;
+  direction: number;
+}
+export const LB_FRAGMENT_KEY_SIZE = 40;
+export function readFragmentKey(bytes: Uint8Array, at = 0): FragmentKey {
+  const view = viewOf(bytes);
+  return {
+    source: readOctets(bytes, at, 16),
+    destination: readOctets(bytes, at + 16, 16),
+    id: view.getUint32(at + 32, false),
+    protocol: view.getUint8(at + 36),
+    direction: view.getUint8(at + 37),
+  };
+}
+export function writeFragmentKey(bytes: Uint8Array, at: number, value: FragmentKey): void {
+  const view = viewOf(bytes);
+  bytes.set(value.source, at);
+  bytes.set(value.destination, at + 16);
+  view.setUint32(at + 32, value.id, false);
+  view.setUint8(at + 36, value.protocol);
+  view.setUint8(at + 37, value.direction);
+}
+
+/** struct lb_fragment, 4 octets. */
+export interface Fragment {
+  sourcePort: number;
+  destinationPort: number;
+}
+export const LB_FRAGMENT_SIZE = 4;
+export function readFragment(bytes: Uint8Array, at = 0): Fragment {
+  const view = viewOf(bytes);
+  return {
+    sourcePort: view.getUint16(at, false),
+    destinationPort: view.getUint16(at + 2, false),
+  };
+}
+export function writeFragment(bytes: Uint8Array, at: number, value: Fragment): void {
+  const view = viewOf(bytes);
+  view.setUint16(at, value.sourcePort, false);
+  view.setUint16(at + 2, value.destinationPort, false);
+}
+
+/** struct lb_sock_pair, 40 octets. */
+export interface SockPair {
+  frontend: Uint8Array;
+  backend: Uint8Array;
+  frontendPort: number;
+  backendPort: number;
+  serviceId: number;
+}
+export const LB_SOCK_PAIR_SIZE = 40;
+export function readSockPair(bytes: Uint8Array, at = 0): SockPair {
+  const view = viewOf(bytes);
+  return {
+    frontend: readOctets(bytes, at, 16),
+    backend: readOctets(bytes, at + 16, 16),
+    frontendPort: view.getUint16(at + 32, false),
+    backendPort: view.getUint16(at + 34, false),
+    serviceId: view.getUint32(at + 36, true),
+  };
+}
+export function writeSockPair(bytes: Uint8Array, at: number, value: SockPair): void {
+  const view = viewOf(bytes);
+  bytes.set(value.frontend, at);
+  bytes.set(value.backend, at + 16);
+  view.setUint16(at + 32, value.frontendPort, false);
+  view.setUint16(at + 34, value.backendPort, false);
+  view.setUint32(at + 36, value.serviceId, true);
+}
+
+/** struct lb_sock_pairs, 164 octets. */
+export interface SockPairs {
+  pair: SockPair[];
+  next: number;
+}
+export const LB_SOCK_PAIRS_SIZE = 164;
+export function readSockPairs(bytes: Uint8Array, at = 0): SockPairs {
+  const view = viewOf(bytes);
+  return {
+    pair: Array.from({ length: 4 }, (_, i) => readSockPair(bytes, at + i * 40)),
+    next: view.getUint32(at + 160, true),
+  };
+}
+export function writeSockPairs(bytes: Uint8Array, at: number, value: SockPairs): void {
+  const view = viewOf(bytes);
+  for (const [i, item] of value.pair.entries()) writeSockPair(bytes, at + i * 40, item);
+  view.setUint32(at + 160, value.next, true);
+}
+
+/** struct lb_service_stats, 16 octets. */
+export interface ServiceStats {
+  connections: bigint;
+  rejects: bigint;
+}
+export const LB_SERVICE_STATS_SIZE = 16;
+export function readServiceStats(bytes: Uint8Array, at = 0): ServiceStats {
+  const view = viewOf(bytes);
+  return {
+    connections: view.getBigUint64(at, true),
+    rejects: view.getBigUint64(at + 8, true),
+  };
+}
+export function writeServiceStats(bytes: Uint8Array, at: number, value: ServiceStats): void {
+  const view = viewOf(bytes);
+  view.setBigUint64(at, value.connections, true);
+  view.setBigUint64(at + 8, value.rejects, true);
+}
+
+/** struct lb_rate, 16 octets. */
+export interface Rate {
+  windowNs: bigint;
+  used: number;
+}
+export const LB_RATE_SIZE = 16;
+export function readRate(bytes: Uint8Array, at = 0): Rate {
+  const view = viewOf(bytes);
+  return {
+    windowNs: view.getBigUint64(at, true),
+    used: view.getUint32(at + 8, true),
+  };
+}
+export function writeRate(bytes: Uint8Array, at: number, value: Rate): void {
+  const view = viewOf(bytes);
+  view.setBigUint64(at, value.windowNs, true);
+  view.setUint32(at + 8, value.used, true);
+}
+
+/** struct lb_event, 56 octets. */
+export interface Event {
+  timeNs: bigint;
+  source: Uint8Array;
+  destination: Uint8Array;
+  sourcePort: number;
+  destinationPort: number;
+  ifindex: number;
+  reason: number;
+  protocol: number;
+  direction: number;
+}
+export const LB_EVENT_SIZE = 56;
+export function readEvent(bytes: Uint8Array, at = 0): Event {
+  const view = viewOf(bytes);
+  return {
+    timeNs: view.getBigUint64(at, true),
+    source: readOctets(bytes, at + 8, 16),
+    destination: readOctets(bytes, at + 24, 16),
+    sourcePort: view.getUint16(at + 40, false),
+    destinationPort: view.getUint16(at + 42, false),
+    ifindex: view.getUint32(at + 44, true),
+    reason: view.getUint32(at + 48, true),
+    protocol: view.getUint8(at + 52),
+    direction: view.getUint8(at + 53),
+  };
+}
+export function writeEvent(bytes: Uint8Array, at: number, value: Event): void {
+  const view = viewOf(bytes);
+  view.setBigUint64(at, value.timeNs, true);
+  bytes.set(value.source, at + 8);
+  bytes.set(value.destination, at + 24);
+  view.setUint16(at + 40, value.sourcePort, false);
+  view.setUint16(at + 42, value.destinationPort, false);
+  view.setUint32(at + 44, value.ifindex, true);
+  view.setUint32(at + 48, value.reason, true);
+  view.setUint8(at + 52, value.protocol);
+  view.setUint8(at + 53, value.direction);
+}
+
+/** struct lb_expire, 16 octets. */
+export interface Expire {
+  first: number;
+  count: number;
+  inUse: number;
+  expired: number;
+}
+export const LB_EXPIRE_SIZE = 16;
+export function readExpire(bytes: Uint8Array, at = 0): Expire {
+  const view = viewOf(bytes);
+  return {
+    first: view.getUint32(at, true),
+    count: view.getUint32(at + 4, true),
+    inUse: view.getUint32(at + 8, true),
+    expired: view.getUint32(at + 12, true),
+  };
+}
+export function writeExpire(bytes: Uint8Array, at: number, value: Expire): void {
+  const view = viewOf(bytes);
+  view.setUint32(at, value.first, true);
+  view.setUint32(at + 4, value.count, true);
+  view.setUint32(at + 8, value.inUse, true);
+  view.setUint32(at + 12, value.expired, true);
+}
+
+/** Every table, with its default size in rows. */
+export const MAPS = {
+  devices: { key: null, value: 'Device', keySize: 4, valueSize: 40, maxEntries: 4096 },
+  frontends: { key: 'FrontendKey', value: 'Frontend', keySize: 20, valueSize: 32, maxEntries: 65536 },
+  backends: { key: null, value: 'Backend', keySize: 4, valueSize: 32, maxEntries: 262144 },
+  backend_gens: { key: null, value: null, keySize: 4, valueSize: 4, maxEntries: 262144 },
+  service_names: { key: null, value: 'ServiceName', keySize: 4, valueSize: 192, maxEntries: 65536 },
+  node_addrs: { key: null, value: 'NodeAddr', keySize: 16, valueSize: 4, maxEntries: 4096 },
+  flows: { key: 'FlowKey', value: 'Rewrite', keySize: 40, valueSize: 32, maxEntries: 524288 },
+  flow_states: { key: null, value: 'FlowState', keySize: 4, valueSize: 104, maxEntries: 131072 },
+  fragments: { key: 'FragmentKey', value: 'Fragment', keySize: 40, valueSize: 4, maxEntries: 8192 },
+  sock_peer: { key: null, value: 'SockPair', keySize: 4, valueSize: 40, maxEntries: 0 },
+  sock_peers: { key: null, value: 'SockPairs', keySize: 4, valueSize: 164, maxEntries: 0 },
+  counters: { key: null, value: null, keySize: 4, valueSize: 8, maxEntries: 20 },
+  service_stats: { key: null, value: 'ServiceStats', keySize: 4, valueSize: 16, maxEntries: 65536 },
+  events: { key: null, value: null, keySize: 0, valueSize: 0, maxEntries: 262144 },
+  rate_limits: { key: null, value: 'Rate', keySize: 4, valueSize: 16, maxEntries: 20 },
+} as const;
+
+/** Read-only variables of the programs; set before load. */
+export interface DatapathConfig {
+  hostNetnsCookie: bigint; // cookie of the node's network namespace (SO_NETNS_COOKIE); sockets in it are the host's
+  socketPath: number; // which sockets are translated at connect()
+  detectorV4: number; // how a packet of a local pod is recognised, IPv4
+  detectorV6: number; // how a packet of a local pod is recognised, IPv6
+  podCidrV4: Uint8Array; // network address of the IPv4 pod range
+  podCidrV6: Uint8Array; // network address of the IPv6 pod range
+  podMaskV4: Uint8Array; // its netmask; the leading 96 bits are ones
+  podMaskV6: Uint8Array; // its netmask
+  masqueradeAll: number; // masquerade everything sent to ClusterIPs
+  localhostNodePortsV4: number; // serve node ports on 127.0.0.0/8 to processes of the host
+  localhostNodePortsV6: number; // serve node ports on ::1 to processes of the host
+  masqueradeMark: number; // packet mark that says: masqueraded Service traffic
+  snatPortMin: number; // first source port given to masqueraded flows, host order
+  snatPortMax: number; // last source port given to masqueraded flows, host order
+  flowStates: number; // rows of flow_states
+  rejectsPerSecond: number; // ICMP unreachables per second and CPU; 0: no limit
+  tcpSynNs: bigint; // idle time of a TCP flow whose handshake is not done
+  tcpEstablishedNs: bigint; // idle time of an established TCP flow
+  tcpCloseWaitNs: bigint; // idle time of a TCP flow that one side has closed
+  tcpClosedNs: bigint; // idle time of a TCP flow after FIN of both sides or RST
+  udpUnrepliedNs: bigint; // idle time of a UDP flow without a reply
+  udpStreamNs: bigint; // idle time of a UDP flow with a reply
+}
+/** By variable name, as octets for BpfObject.setVariable. */
+export function configVariables(config: DatapathConfig): Map<string, Uint8Array> {
+  const variables = new Map<string, Uint8Array>();
+  { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.hostNetnsCookie, true); variables.set('cfg_host_netns_cookie', bytes); }
+  { const bytes = new Uint8Array(4); const view = viewOf(bytes); view.setUint32(0, config.socketPath, true); variables.set('cfg_socket_path', bytes); }
+  { const bytes = new Uint8Array(4); const view = viewOf(bytes); view.setUint32(0, config.detectorV4, true); variables.set('cfg_detector_v4', bytes); }
+  { const bytes = new Uint8Array(4); const view = viewOf(bytes); view.setUint32(0, config.detectorV6, true); variables.set('cfg_detector_v6', bytes); }
+  { const bytes = new Uint8Array(16); bytes.set(config.podCidrV4, 0); variables.set('cfg_pod_cidr_v4', bytes); }
+  { const bytes = new Uint8Array(16); bytes.set(config.podCidrV6, 0); variables.set('cfg_pod_cidr_v6', bytes); }
+  { const bytes = new Uint8Array(16); bytes.set(config.podMaskV4, 0); variables.set('cfg_pod_mask_v4', bytes); }
+  { const bytes = new Uint8Array(16); bytes.set(config.podMaskV6, 0); variables.set('cfg_pod_mask_v6', bytes); }
+  { const bytes = new Uint8Array(1); const view = viewOf(bytes); view.setUint8(0, config.masqueradeAll); variables.set('cfg_masquerade_all', bytes); }
+  { const bytes = new Uint8Array(1); const view = viewOf(bytes); view.setUint8(0, config.localhostNodePortsV4); variables.set('cfg_localhost_node_ports_v4', bytes); }
+  { const bytes = new Uint8Array(1); const view = viewOf(bytes); view.setUint8(0, config.localhostNodePortsV6); variables.set('cfg_localhost_node_ports_v6', bytes); }
+  { const bytes = new Uint8Array(4); const view = viewOf(bytes); view.setUint32(0, config.masqueradeMark, true); variables.set('cfg_masquerade_mark', bytes); }
+  { const bytes = new Uint8Array(2); const view = viewOf(bytes); view.setUint16(0, config.snatPortMin, true); variables.set('cfg_snat_port_min', bytes); }
+  { const bytes = new Uint8Array(2); const view = viewOf(bytes); view.setUint16(0, config.snatPortMax, true); variables.set('cfg_snat_port_max', bytes); }
+  { const bytes = new Uint8Array(4); const view = viewOf(bytes); view.setUint32(0, config.flowStates, true); variables.set('cfg_flow_states', bytes); }
+  { const bytes = new Uint8Array(4); const view = viewOf(bytes); view.setUint32(0, config.rejectsPerSecond, true); variables.set('cfg_rejects_per_second', bytes); }
+  { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.tcpSynNs, true); variables.set('cfg_tcp_syn_ns', bytes); }
+  { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.tcpEstablishedNs, true); variables.set('cfg_tcp_established_ns', bytes); }
+  { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.tcpCloseWaitNs, true); variables.set('cfg_tcp_close_wait_ns', bytes); }
+  { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.tcpClosedNs, true); variables.set('cfg_tcp_closed_ns', bytes); }
+  { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.udpUnrepliedNs, true); variables.set('cfg_udp_unreplied_ns', bytes); }
+  { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.udpStreamNs, true); variables.set('cfg_udp_stream_ns', bytes); }
+  return variables;
+}
