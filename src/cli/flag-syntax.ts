@@ -26,7 +26,7 @@ export function normalizeFlags(argv: readonly string[], flags: ReadonlyMap<strin
     const flag = flagName(match[1] ?? '', match[2] ?? '');
     const name = flag.name;
     let value = flag.value ?? match[3];
-    const arity = flags.get(name);
+    const arity = flag.isShortUnknown === true ? undefined : flags.get(name);
     if (arity === undefined) {
       unknown.push(describeUnknown(match[1] ?? '', match[2] ?? '', name, flags));
       continue;
@@ -56,10 +56,13 @@ export function normalizeFlags(argv: readonly string[], flags: ReadonlyMap<strin
 const SHORT_FLAGS: Readonly<Record<string, string>> = { v: 'v', o: 'output', n: 'namespace', h: 'help' };
 
 /** The long name; a one-letter flag may have its value glued on: -v2, -ojson. */
-function flagName(dashes: string, text: string): { readonly name: string; readonly value?: string } {
+function flagName(
+  dashes: string,
+  text: string,
+): { readonly name: string; readonly value?: string; readonly isShortUnknown?: boolean } {
   if (dashes === '--') return { name: text.replaceAll('_', '-') };
   const name = SHORT_FLAGS[text[0] ?? ''];
-  if (name === undefined) return { name: text };
+  if (name === undefined) return { name: text, isShortUnknown: true };
   return text.length === 1 ? { name } : { name, value: text.slice(1) };
 }
 

@@ -48,7 +48,7 @@ export function formatServices(rows: readonly ServiceRow[], options: ServicesOpt
 }
 
 function endpointsText(endpoints: readonly string[], showsAll: boolean): string {
-  if (endpoints.length === 0) return '0: connections are refused';
+  if (endpoints.length === 0) return '0';
   const shown = showsAll ? endpoints : endpoints.slice(0, ENDPOINTS_SHOWN);
   const rest = endpoints.length - shown.length;
   return `${endpoints.length}: ${shown.join(', ')}${rest > 0 ? `, +${rest} more` : ''}`;

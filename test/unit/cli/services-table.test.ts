@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import { formatServices, type ServiceRow } from '../../../src/cli/services-table.ts';
+
+const DNS: ServiceRow = {
+  namespace: 'kube-system',
+  name: 'dns',
+  portName: 'dns-tcp',
+  type: 'ClusterIP',
+  address: 'fd00:96::a',
+  port: 53,
+  protocol: 'TCP',
+  endpoints: ['[fd00::1]:53', '[fd00::2]:53', '[fd00::3]:53', '[fd00::4]:53', '[fd00::5]:53'],
+  connections: 1234,
+  rejects: 0,
+};
+const WEB: ServiceRow = {
+  namespace: 'default',
+  name: 'web',
+  portName: '',
+  type: 'NodePort',
+  address: '*',
+  port: 30080,
+  protocol: 'TCP',
+  endpoints: [],
+  connections: null,
+  rejects: 7,
+};
+
+test('services are sorted, aligned, and show the first three endpoints', () => {
+  const clusterIP: ServiceRow = { ...WEB, type: 'ClusterIP', address: '10.96.0.80', port: 80 };
+  expect(formatServices([DNS, WEB, clusterIP], { output: 'table', allEndpoints: false })).toBe(`\
+NAMESPACE/NAME   PORT     TYPE       ADDRESS:PORT/PROTOCOL  ENDPOINTS                                             CONNECTIONS  REJECTS
+default/web      -        ClusterIP  10.96.0.80:80/TCP      0                                                               -        7
+default/web      -        NodePort   *:30080/TCP            0                                                               -        7
+kube-system/dns  dns-tcp  ClusterIP  [fd00:96::a]:53/TCP    5: [fd00::1]:53, [fd00::2]:53, [fd00::3]:53, +2 more         1234        0
+`);
+});
+
+test('all endpoints are shown on demand', () => {
+  expect(formatServices([DNS], { output: 'table', allEndpoints: true })).toContain('[fd00::4]:53, [fd00::5]:53');
+});
+
+test('as JSON, every endpoint is there', () => {
+  expect(JSON.parse(formatServices([DNS], { output: 'json', allEndpoints: false }))).toEqual([DNS]);
+  expect(formatServices([], { output: 'json', allEndpoints: false })).toBe('[]\n');
+});
+
+test('an empty list says where to look', () => {
+  expect(formatServices([], { output: 'table', allEndpoints: false })).toContain('turnout status');
+});
+
+test('control characters in a name cannot reach the terminal', () => {
+  const text = formatServices([{ ...WEB, name: 'we\u001b[2Jb' }], { output: 'table', allEndpoints: false });
+  expect(text).toContain('default/we?[2Jb');
+});
