@@ -1,0 +1,118 @@
+import { describe, expect, test } from 'vitest';
+import type { DatapathReading } from '../../../src/metrics/datapath-metrics.ts';
+import { Metrics } from '../../../src/metrics/metrics.ts';
+
+function newMetrics(onReadError: (error: unknown) => void = () => undefined): Metrics {
+  return new Metrics({ proxyMode: 'ebpf', version: '1.2.3', now: () => 1_700_000_000_500, onReadError });
+}
+
+/** The sample lines of one scrape, by 'name{labels}'. */
+async function samples(metrics: Metrics): Promise<Map<string, number>> {
+  const lines = (await metrics.registry.metrics()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]));
+}
+
+describe("kube-proxy's metrics", () => {
+  test('a sync is measured for both families', async () => {
+    const metrics = newMetrics();
+    metrics.syncQueued();
+    metrics.syncCompleted(3, true);
+    const found = await samples(metrics);
+    for (const family of ['IPv4', 'IPv6']) {
+      expect(found.get(`kubeproxy_sync_proxy_rules_duration_seconds_bucket{le="0.002",ip_family="${family}"}`)).toBe(0);
+      expect(found.get(`kubeproxy_sync_proxy_rules_duration_seconds_bucket{le="0.004",ip_family="${family}"}`)).toBe(1);
+      expect(found.get(`kubeproxy_sync_proxy_rules_duration_seconds_bucket{le="16.384",ip_family="${family}"}`)).toBe(1);
+      expect(found.get(`kubeproxy_sync_proxy_rules_duration_seconds_sum{ip_family="${family}"}`)).toBeCloseTo(0.003, 9);
+      expect(found.get(`kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family="${family}"}`)).toBe(1_700_000_000.5);
+      expect(found.get(`kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds{ip_family="${family}"}`)).toBe(1_700_000_000.5);
+    }
+    const buckets = [...found.keys()].filter(
+      (key) => key.startsWith('kubeproxy_sync_proxy_rules_duration_seconds_bucket') && key.includes('IPv4'),
+    );
+    expect(buckets).toHaveLength(16); // 15 and +Inf
+  });
+
+  test('a failed sync is measured but is no success', async () => {
+    const metrics = newMetrics();
+    metrics.syncCompleted(3, false);
+    const found = await samples(metrics);
+    expect(found.get('kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv6"}')).toBe(1);
+    expect(found.has('kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family="IPv6"}')).toBe(false);
+  });
+
+  test('changes, pending changes and probes are counted', async () => {
+    const metrics = newMetrics();
+    metrics.serviceChanged();
+    metrics.endpointSliceChanged(4);
+    metrics.setPendingChanges(1, 2);
+    metrics.probed('healthz', 503);
+    metrics.probed('livez', 200);
+    metrics.setNoLocalEndpoints('external', 'IPv6', 5);
+    const found = await samples(metrics);
+    expect(found.get('kubeproxy_sync_proxy_rules_service_changes_total')).toBe(1);
+    expect(found.get('kubeproxy_sync_proxy_rules_endpoint_changes_total')).toBe(4);
+    expect(found.get('kubeproxy_sync_proxy_rules_service_changes_pending')).toBe(1);
+    expect(found.get('kubeproxy_sync_proxy_rules_endpoint_changes_pending')).toBe(2);
+    expect(found.get('kubeproxy_proxy_healthz_total{code="503"}')).toBe(1);
+    expect(found.get('kubeproxy_proxy_livez_total{code="200"}')).toBe(1);
+    expect(found.get('kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy="external",ip_family="IPv6"}')).toBe(5);
+  });
+
+  test("network programming latency has kube-proxy's buckets", async () => {
+    const metrics = newMetrics();
+    metrics.networkProgrammed(61);
+    const found = await samples(metrics);
+    const name = 'kubeproxy_network_programming_duration_seconds_bucket';
+    const bounds = [...found.keys()].filter((key) => key.startsWith(name)).map((key) => key.slice(name.length + 5, -2));
+    expect(bounds.slice(0, 5)).toEqual(['0', '0.25', '0.5', '1', '2']);
+    expect(bounds.slice(-9)).toEqual(['115', '120', '150', '180', '210', '240', '270', '300', '+Inf']);
+    expect(found.get(`${name}{le="60"}`)).toBe(0);
+    expect(found.get(`${name}{le="65"}`)).toBe(1);
+  });
+});
+
+describe("Turnout's metrics", () => {
+  const reading: DatapathReading = {
+    events: { flow_created: 5 },
+    drops: { no_snat_port: 2 },
+    tables: { flows: { used: 7, size: 10 } },
+  };
+
+  test('the datapath is read once a scrape, and its values are those of that scrape', async () => {
+    const metrics = newMetrics();
+    let reads = 0;
+    metrics.setDatapathReader(() => {
+      reads += 1;
+      return { ...reading, events: { flow_created: 5 * reads }, tables: { flows: { used: 6 + reads, size: 10 } } };
+    });
+    for (const scrape of [1, 2]) {
+      const found = await samples(metrics);
+      expect(reads).toBe(scrape);
+      expect(found.get('turnout_datapath_events_total{event="flow_created"}')).toBe(5 * scrape);
+      expect(found.get('turnout_datapath_drops_total{reason="no_snat_port"}')).toBe(2);
+      expect(found.get('turnout_table_rows{table="flows"}')).toBe(6 + scrape);
+      expect(found.get('turnout_table_size{table="flows"}')).toBe(10);
+    }
+  });
+
+  test('a datapath that cannot be read costs its own metrics only, and is told and counted', async () => {
+    const errors: unknown[] = [];
+    const metrics = newMetrics((error) => void errors.push(error));
+    metrics.setDatapathReader(() => reading);
+    await samples(metrics);
+    metrics.setDatapathReader(() => {
+      throw new Error('map is closed');
+    });
+    const found = await samples(metrics);
+    expect(errors).toEqual([new Error('map is closed')]);
+    expect(found.has('turnout_datapath_events_total{event="flow_created"}')).toBe(false);
+    expect(found.get('turnout_datapath_read_errors_total')).toBe(1);
+    expect(found.get('kubeproxy_sync_proxy_rules_service_changes_total')).toBe(0);
+  });
+
+  test('the build and the process are described', async () => {
+    const found = await samples(newMetrics());
+    expect(found.get(`turnout_build_info{version="1.2.3",proxy_mode="ebpf",node_version="${process.version}"}`)).toBe(1);
+    expect(found.get('process_resident_memory_bytes')).toBeGreaterThan(0);
+  });
+});
