@@ -28,19 +28,29 @@ export class TurnoutError extends Error {
   }
 }
 
-/** The lines the command line prints for any thrown value, without a final newline. Unknown errors show their stack. */
+/** The lines the command line prints for any thrown value, without a final newline. Only defects show their stack. */
 export function formatError(error: unknown): string {
   if (error instanceof TurnoutError) {
     const lines = [`turnout: ${error.message}`];
     if (error.hint !== '') lines.push(`  -> ${error.hint}`);
     return lines.join('\n');
   }
+  if (error instanceof Error && isFromSystem(error)) {
+    // What the kernel or libbpf refused: its message says what and why, its detail may be a verifier log.
+    const lines = [`turnout: ${error.message}`];
+    if (typeof error.detail === 'string' && error.detail !== '') lines.push(error.detail.replaceAll(/^/gm, '    '));
+    if (error.code === 'EPERM' || error.code === 'EACCES') lines.push('  -> run it as root');
+    return lines.join('\n');
+  }
   if (error instanceof Error) {
-    const code = (error as { code?: unknown }).code;
-    const text = typeof code === 'string' ? `${error.message} (${code})` : error.message;
-    return `turnout: ${text}\n  -> This is a defect in turnout; please report it with these lines:\n${error.stack ?? ''}`;
+    return `turnout: ${error.message}\n  -> this is a defect in turnout; please report it with these lines:\n${error.stack ?? ''}`;
   }
   return `turnout: ${String(error)}`;
+}
+
+/** Node's system errors carry `syscall`, those of src/native `operation`; both carry an errno name as `code`. */
+function isFromSystem(error: Error): error is Error & { readonly code: string; readonly detail?: unknown } {
+  return 'code' in error && typeof error.code === 'string' && ('syscall' in error || 'operation' in error);
 }
 
 /** The exit code for any thrown value. */

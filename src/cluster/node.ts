@@ -14,6 +14,7 @@ function readCidrs(object: ObjectReader, field: string): string[] {
 export function readNode(object: ObjectReader, name: string): Node {
   const spec = object.object('spec');
   const podCIDR = spec.string('podCIDR');
+  const taintKeys = spec.objects('taints').map((taint) => taint.string('key'));
   return {
     kind: 'Node',
     name,
@@ -23,6 +24,8 @@ export function readNode(object: ObjectReader, name: string): Node {
       .objects('addresses')
       .map((address) => ({ type: address.string('type'), address: address.string('address') })),
     podCIDRs: spec.has('podCIDRs') || podCIDR === '' ? readCidrs(spec, 'podCIDRs') : [parseCidr(podCIDR)?.text ?? podCIDR],
+    ...(object.object('metadata').has('deletionTimestamp') ? { isDeleting: true } : {}),
+    ...(taintKeys.length > 0 ? { taintKeys } : {}),
   };
 }
 

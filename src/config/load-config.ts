@@ -1,9 +1,9 @@
 // Flags and file to one effective Config, by kube-proxy's rules: with --config ordinary flags are ignored, some apply beside it.
 import { basename } from 'node:path';
+import { canonicalIp, ipFamilyOf } from '../state/ip.ts';
 import type { Config, EbpfConfig } from './config.ts';
 import { type ConfigFile, readConfigFile } from './config-file.ts';
 import { EBPF_OPTIONS } from './ebpf-options.ts';
-import { parseIpText } from './ip-text.ts';
 import { IGNORED_FIELDS, IGNORED_FLAGS, KUBE_PROXY_OPTIONS } from './kube-proxy-options.ts';
 import type { Option, OptionTable, OptionValues } from './option.ts';
 import { checkValue, type Problem, problemError } from './problem.ts';
@@ -176,7 +176,7 @@ function ebpfConfig(values: EbpfValues): EbpfConfig {
 /** A bare IP gets the port; '' and, as with kube-proxy's deprecated port flags, port 0 mean off. */
 function withPort(address: string, port: number): string {
   if (address === '' || port === 0) return '';
-  const ip = parseIpText(address);
+  const ip = canonicalIp(address);
   if (ip === null) return address;
-  return ip.family === 'IPv6' ? `[${ip.address}]:${port}` : `${ip.address}:${port}`;
+  return ipFamilyOf(ip) === 'IPv6' ? `[${ip}]:${port}` : `${ip}:${port}`;
 }

@@ -1,7 +1,7 @@
 // The kinds of values an option can have: how a flag's text is read, what is valid, what it becomes.
 import { z } from 'zod';
+import { canonicalIp, ipFamilyOf, parseCidr } from '../state/ip.ts';
 import { parseGoDuration } from './go-duration.ts';
-import { parseCidrText, parseIpText } from './ip-text.ts';
 
 export interface ValueKind<T> {
   /** How help shows the value: 'DURATION'. */
@@ -74,9 +74,9 @@ export function choiceKind<const T extends string>(choices: readonly T[]): Value
 export const ipKind: ValueKind<string> = {
   placeholder: 'IP',
   schema: z.string('must be an IP address').transform((text, context) => {
-    const ip = parseIpText(text);
+    const ip = canonicalIp(text);
     if (ip === null) context.addIssue('must be an IP address such as 192.0.2.1 or 2001:db8::1');
-    return ip?.address ?? '';
+    return ip ?? '';
   }),
   fromText: asText,
 };
@@ -85,11 +85,11 @@ export const ipKind: ValueKind<string> = {
 export const bindAddressKind: ValueKind<string> = {
   placeholder: 'IP:PORT',
   schema: z.string('must be an address such as 0.0.0.0:10256').refine((text) => {
-    if (text === '' || parseIpText(text) !== null) return true;
+    if (text === '' || canonicalIp(text) !== null) return true;
     const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
-    const ip = match === null ? null : parseIpText(match[1] ?? match[2] ?? '');
+    const ip = match === null ? null : canonicalIp(match[1] ?? match[2] ?? '');
     const port = Number(match?.[3]);
-    return ip !== null && (ip.family === 'IPv6') === (match?.[1] !== undefined) && port >= 1 && port <= 65535;
+    return ip !== null && (ipFamilyOf(ip) === 'IPv6') === (match?.[1] !== undefined) && port >= 1 && port <= 65535;
   }, 'must be IP:PORT or [IPv6]:PORT with a port from 1 to 65535'),
   fromText: asText,
   acceptsEmpty: true,
@@ -99,14 +99,14 @@ export const bindAddressKind: ValueKind<string> = {
 export const clusterCidrKind: ValueKind<readonly string[]> = {
   placeholder: 'CIDR[,CIDR]',
   schema: z.string('must be a CIDR, or two separated by a comma').transform((text, context) => {
-    const parsed = text.split(',').map((part) => ({ part: part.trim(), cidr: parseCidrText(part.trim()) }));
+    const parsed = text.split(',').map((part) => ({ part: part.trim(), cidr: parseCidr(part) }));
     const bad = parsed.find(({ cidr }) => cidr === null);
     if (bad !== undefined) context.addIssue(`must be a CIDR such as 10.244.0.0/16; "${bad.part}" is none`);
     else if (parsed.length > 2) context.addIssue('must be at most two CIDRs, one IPv4 and one IPv6');
     else if (parsed.length === 2 && parsed[0]?.cidr?.family === parsed[1]?.cidr?.family) {
       context.addIssue('must be one IPv4 and one IPv6 CIDR when there are two');
     }
-    return parsed.map(({ cidr }) => cidr?.cidr ?? '');
+    return parsed.map(({ cidr }) => cidr?.text ?? '');
   }),
   fromText: asText,
 };
@@ -118,9 +118,9 @@ export const nodePortAddressesKind: ValueKind<readonly string[]> = {
   schema: z.array(
     z.string('must be a CIDR or a keyword').transform((text, context) => {
       if (NODE_PORT_KEYWORDS.includes(text)) return text;
-      const cidr = parseCidrText(text);
+      const cidr = parseCidr(text);
       if (cidr === null) context.addIssue('must be a CIDR such as 192.0.2.0/24, or primary, localhost or all');
-      return cidr?.cidr ?? '';
+      return cidr?.text ?? '';
     }),
     'must be a list of CIDRs and keywords',
   ),

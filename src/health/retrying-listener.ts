@@ -33,7 +33,7 @@ export class RetryingListener {
   /** Resolves after the first attempt to bind; a refused bind is tried again every 5 s, or rejects with hardFail. */
   async start(): Promise<void> {
     if (this.#options.address === '') return;
-    await this.#attempt();
+    await this.#attempt(this.#options.hardFail);
   }
 
   /** The bound port, or 0 while not bound. */
@@ -56,8 +56,8 @@ export class RetryingListener {
     });
   }
 
-  async #attempt(): Promise<void> {
-    const { name, address, flag, hardFail, logger } = this.#options;
+  async #attempt(hardFail: boolean): Promise<void> {
+    const { name, address, flag, logger } = this.#options;
     try {
       const server = await listen(address, this.#options.handler);
       if (this.#isClosed) {
@@ -92,7 +92,7 @@ export class RetryingListener {
 
   #retryLater(): void {
     if (this.#isClosed) return;
-    this.#timer = setTimeout(() => void this.#attempt(), this.#options.retryMs ?? RETRY_MS);
+    this.#timer = setTimeout(() => void this.#attempt(false), this.#options.retryMs ?? RETRY_MS);
     // The proxy's own loop keeps the process alive; a refused bind must not keep it from ending.
     this.#timer.unref();
   }

@@ -55,6 +55,8 @@ export interface Node {
   readonly labels: Readonly<Record<string, string>>;
   readonly addresses: readonly { readonly type: string; readonly address: string }[];
   readonly podCIDRs: readonly string[];
+  readonly isDeleting?: boolean; // has a deletionTimestamp
+  readonly taintKeys?: readonly string[]; // left out when there are none
 }
 export interface ServiceCIDR {
   readonly kind: 'ServiceCIDR';

@@ -87,6 +87,11 @@ describe('flags', () => {
     });
   });
 
+  test('addresses become canonical: leading zeros are decimal, host bits are cleared', () => {
+    const { config } = fromFlags('cluster-cidr=010.244.1.1/16,FD00:0::1/48', 'bind-address=192.000.002.010');
+    expect(config).toMatchObject({ clusterCIDRs: ['10.244.0.0/16', 'fd00::/48'], bindAddress: '192.0.2.10' });
+  });
+
   test('the last of several texts counts', () => {
     expect(fromFlags('v=1', 'v=3').config.logging.verbosity).toBe(3);
   });

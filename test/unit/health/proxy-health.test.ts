@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { isNodeEligible } from '../../../src/health/node-eligibility.ts';
 import { ProxyHealth } from '../../../src/health/proxy-health.ts';
 
 function clocked(syncPeriodMs = 30_000) {
@@ -62,16 +61,4 @@ test('one unhealthy family makes the whole unhealthy and is shown as the culprit
       ['IPv6', { lastUpdatedMs: 1_000_005, healthy: true }],
     ]),
   );
-});
-
-test('a missing Node object is eligible with manifests and not with an API server', () => {
-  expect(isNodeEligible(null, 'manifests')).toBe(true);
-  expect(isNodeEligible(null, 'api-server')).toBe(false);
-});
-
-test('a Node is eligible unless it is being deleted or tainted for removal', () => {
-  expect(isNodeEligible({ name: 'a' }, 'manifests')).toBe(true);
-  expect(isNodeEligible({ name: 'a', isDeleting: false, taintKeys: ['node.kubernetes.io/not-ready'] }, 'api-server')).toBe(true);
-  expect(isNodeEligible({ name: 'a', isDeleting: true }, 'manifests')).toBe(false);
-  expect(isNodeEligible({ name: 'a', taintKeys: ['ToBeDeletedByClusterAutoscaler'] }, 'manifests')).toBe(false);
 });
