@@ -1,6 +1,6 @@
 import type { AttachPoint, LinkInfo } from './addon.ts';
-import type { BpfProgram } from './bpf-program.ts';
 import { BpfError } from './bpf-error.ts';
+import type { BpfProgram } from './bpf-program.ts';
 import { Handle } from './handle.ts';
 import { addon, type RawLink, type RawProgram, type RawTcFilter } from './load-addon.ts';
 import { requireBpffs, unpin } from './system.ts';

@@ -101,7 +101,9 @@ export class BpfMap {
   /** All keys. A map that changes meanwhile may give a key twice or miss one. */
   keys(): Uint8Array[] {
     const bytes = this.#handle.use('keys').keys();
-    return Array.from({ length: bytes.length / this.keySize }, (_, i) => bytes.subarray(i * this.keySize, (i + 1) * this.keySize));
+    return Array.from({ length: bytes.length / this.keySize }, (_, i) =>
+      bytes.subarray(i * this.keySize, (i + 1) * this.keySize),
+    );
   }
 
   /** The whole map, or its first `limit` rows: keys and values (rowSize each) one after the other, in no order. */

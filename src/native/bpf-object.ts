@@ -90,16 +90,16 @@ export class BpfObject {
   /** After load; the same BpfMap each time. Throws BpfError ENOENT, ENOTLOADED. */
   map(name: string): BpfMap {
     const raw = this.#loaded('map');
-    let map = this.#maps.get(name);
-    if (map === undefined) this.#maps.set(name, (map = BpfMap.fromRaw(raw.map(name))));
+    const map = this.#maps.get(name) ?? BpfMap.fromRaw(raw.map(name));
+    this.#maps.set(name, map);
     return map;
   }
 
   /** After load; the same BpfProgram each time. Throws BpfError ENOENT, ENOTLOADED (also when its autoload was off). */
   program(name: string): BpfProgram {
     const raw = this.#loaded('program');
-    let program = this.#programs.get(name);
-    if (program === undefined) this.#programs.set(name, (program = BpfProgram.fromRaw(raw.program(name))));
+    const program = this.#programs.get(name) ?? BpfProgram.fromRaw(raw.program(name));
+    this.#programs.set(name, program);
     return program;
   }
 

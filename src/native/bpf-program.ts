@@ -1,6 +1,6 @@
 import type { AttachPoint, TestRunInput, TestRunResult } from './addon.ts';
-import { BpfLink } from './bpf-link.ts';
 import { BpfError } from './bpf-error.ts';
+import { BpfLink } from './bpf-link.ts';
 import { Handle } from './handle.ts';
 import { addon, type RawProgram } from './load-addon.ts';
 import { requireBpffs } from './system.ts';
