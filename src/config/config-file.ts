@@ -1,5 +1,5 @@
 // Reads a KubeProxyConfiguration (YAML or JSON): known fields with their positions, unknown ones, and what is ignored so far.
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
+import { type Document, isAlias, isMap, isScalar, LineCounter, type Node, parseAllDocuments } from 'yaml';
 import { nearest } from './nearest.ts';
 import type { Problem } from './problem.ts';
 
@@ -58,7 +58,12 @@ export function readConfigFile(text: string, name: string, fields: ConfigFields)
   if (!isMap(document.contents)) return failed(name, `must hold one ${CONFIG_KIND}, a mapping of fields`);
 
   const walk = new FieldWalk(document, positionOf, fields);
-  walk.visit(document.contents, '');
+  try {
+    walk.visit(document.contents, '');
+  } catch (error) {
+    // The reader stops at aliases of aliases that would fill the memory.
+    return failed(name, `cannot be read: its aliases refer to too much (${(error as Error).message})`);
+  }
   return walk.result();
 }
 
@@ -117,7 +122,7 @@ class FieldWalk {
         });
     } else if (this.#known.has(field)) {
       if (plain === null) this.#values.delete(field);
-      else if (isMap(node) || (isSeq(node) && !Array.isArray(plain))) {
+      else if (isMap(node)) {
         this.#problems.push({ setting: `${field} at ${position}`, value: '', reason: 'must be a single value, not a mapping' });
       } else this.#values.set(field, { value: plain, position });
     } else if (this.#ignored.has(field)) {
