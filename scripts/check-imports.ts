@@ -6,7 +6,7 @@ import { dirname, join, normalize } from 'node:path';
 const ALLOWED: Record<string, readonly string[]> = {
   state: [],
   native: [],
-  datapath: ['native', 'errors.ts'],
+  datapath: ['native', 'state', 'errors.ts'],
   cluster: ['state', 'errors.ts', 'log.ts'],
   backend: ['state', 'datapath', 'native', 'config', 'cli', 'errors.ts', 'log.ts'],
   config: ['state', 'errors.ts'],

@@ -1,0 +1,39 @@
+// One unit -> the rows that stand for it. Pure.
+import { addressOctets, zeroAddress } from '../../datapath/address.ts';
+import { FrontendFlag, type FrontendKey } from '../../datapath/layout.gen.ts';
+import type { Endpoint, ServicePort } from '../../state/model.ts';
+
+/** IANA protocol numbers of what the programs translate. */
+export const PROTOCOL_NUMBERS: Readonly<Record<string, number>> = { TCP: 6, UDP: 17 };
+
+export interface FrontendRow {
+  readonly key: FrontendKey;
+  readonly flags: number; // enum lb_frontend_flag
+}
+
+/** What tells two backend lists apart, and names an endpoint within its unit. */
+export const endpointKey = ({ ip, port }: Endpoint): string => `${ip} ${port}`;
+export const listKey = (endpoints: readonly Endpoint[]): string =>
+  endpoints.map((endpoint) => `${endpointKey(endpoint)}${endpoint.isLocal ? ' local' : ''}`).join(',');
+
+/** A row for the ClusterIP, each external and load-balancer IP, and the node port. */
+export function frontendRowsOf(unit: ServicePort): FrontendRow[] {
+  const protocol = PROTOCOL_NUMBERS[unit.protocol];
+  if (protocol === undefined) return [];
+  const common =
+    (unit.hasEndpoints ? FrontendFlag.LB_FRONTEND_HAS_ENDPOINTS : 0) |
+    (unit.sessionAffinitySeconds > 0 ? FrontendFlag.LB_FRONTEND_AFFINITY : 0);
+  const local = (policy: ServicePort['internalTrafficPolicy']): number =>
+    policy === 'Local' ? FrontendFlag.LB_FRONTEND_LOCAL_ONLY : 0;
+  const internal = common | local(unit.internalTrafficPolicy);
+  const external = common | FrontendFlag.LB_FRONTEND_EXTERNAL | local(unit.externalTrafficPolicy);
+  const vips = new Set([...unit.externalIPs, ...unit.loadBalancerVIPs]);
+  vips.delete(unit.clusterIP);
+  const rows = [{ key: { address: addressOctets(unit.clusterIP), port: unit.port, protocol }, flags: internal }];
+  for (const vip of vips) rows.push({ key: { address: addressOctets(vip), port: unit.port, protocol }, flags: external });
+  if (unit.nodePort > 0) {
+    const key = { address: zeroAddress(unit.ipFamily), port: unit.nodePort, protocol };
+    rows.push({ key, flags: external | FrontendFlag.LB_FRONTEND_NODE_PORT });
+  }
+  return rows;
+}

@@ -1,0 +1,201 @@
+// Units -> rows, in an order in which a reader never sees a hole.
+import { TurnoutError } from '../../errors.ts';
+import { addressOctets } from '../../datapath/address.ts';
+import { BackendFlag, type Frontend } from '../../datapath/layout.gen.ts';
+import type { Changes, DesiredState, Endpoint, ServicePort } from '../../state/model.ts';
+import type { SyncReport } from '../backend.ts';
+import { type Extent, ExtentAllocator } from './extents.ts';
+import { IdAllocator } from './ids.ts';
+import { type BackendIdentity, EMPTY_LIST, type ProgrammedList, type ProgrammedUnit } from './programmed-unit.ts';
+import { restoreUnits } from './restore.ts';
+import { endpointKey, frontendRowsOf, listKey } from './rows.ts';
+import { frontendKeyBytes, keyText, type ServiceTables } from './service-tables.ts';
+
+/** How long rows and ids stay untouched after their last reader could have found them. Programs run for microseconds. */
+const GRACE_MS = 1000;
+
+/** What one sync is about to do. Backend rows are written at once: nobody reads them before their frontends are published. */
+interface Batch {
+  readonly published: { key: string; frontend: Frontend }[];
+  readonly withdrawn: string[];
+  readonly left: BackendIdentity[]; // endpoints that are gone
+  readonly released: Extent[];
+  readonly units: Map<string, ProgrammedUnit | null>; // what will be programmed; null: nothing
+  readonly releasedServiceIds: number[];
+}
+
+/**
+ * Invariants:
+ * - A list never changes in place: a new one is written to free rows, then every frontend of the unit is published with it.
+ * - What is freed (rows, ids) is given out again after a grace period at the earliest.
+ * - `#units` is what the kernel holds; it changes only after the kernel did.
+ */
+export class ServiceProgrammer {
+  readonly #tables: ServiceTables;
+  readonly #extents: ExtentAllocator;
+  readonly #serviceIds: IdAllocator;
+  readonly #backendIds: IdAllocator;
+  #units: Map<string, ProgrammedUnit>;
+  #orphans: readonly string[];
+
+  constructor(tables: ServiceTables, now: () => number = () => performance.now()) {
+    this.#tables = tables;
+    this.#extents = new ExtentAllocator(tables.backendRows, GRACE_MS, now);
+    this.#serviceIds = new IdAllocator(tables.serviceIds, GRACE_MS, now);
+    this.#backendIds = new IdAllocator(tables.backendRows, GRACE_MS, now);
+    const { units, orphans } = restoreUnits(tables);
+    this.#units = units;
+    this.#orphans = orphans;
+    const programmed = [...units.values()];
+    this.#extents.restore(programmed.flatMap(({ cluster, local }) => [cluster.extent, local.extent]));
+    this.#serviceIds.restore(programmed.map(({ serviceId }) => serviceId));
+    this.#backendIds.restore(programmed.flatMap(({ backends }) => [...backends.values()].map(({ id }) => id)));
+  }
+
+  get usedBackendRows(): number {
+    return this.#extents.used;
+  }
+
+  sync(desired: DesiredState, changes: Changes): SyncReport {
+    const upserted = changes.full ? desired.servicePorts.keys() : changes.upserted;
+    const removed = changes.full ? [...this.#units.keys()].filter((key) => !desired.servicePorts.has(key)) : changes.removed;
+    const batch: Batch = { published: [], withdrawn: [], left: [], released: [], units: new Map(), releasedServiceIds: [] };
+    const failures: { key: string; message: string }[] = [];
+    if (changes.full) batch.withdrawn.push(...this.#orphans);
+    for (const key of removed) this.#remove(key, batch);
+    for (const key of upserted) {
+      const unit = desired.servicePorts.get(key);
+      try {
+        if (unit) this.#write(unit, batch);
+      } catch (error) {
+        failures.push({ key, message: error instanceof Error ? error.message : String(error) });
+      }
+    }
+    this.#commit(batch);
+    if (changes.full) this.#orphans = [];
+    const written = [...batch.units.values()].filter((unit) => unit !== null).length;
+    return { servicePortsWritten: written, servicePortsRemoved: batch.units.size - written, failures };
+  }
+
+  #remove(key: string, batch: Batch): void {
+    const unit = this.#units.get(key);
+    if (!unit) return;
+    batch.withdrawn.push(...unit.frontends.keys());
+    batch.left.push(...unit.backends.values());
+    batch.released.push(unit.cluster.extent, unit.local.extent);
+    batch.releasedServiceIds.push(unit.serviceId);
+    batch.units.set(key, null);
+  }
+
+  #write(unit: ServicePort, batch: Batch): void {
+    const rows = frontendRowsOf(unit).map(({ key, flags }) => ({ key: keyText(frontendKeyBytes(key)), flags }));
+    const before = this.#units.get(unit.key);
+    if (rows.length === 0) return this.#remove(unit.key, batch);
+    const frontends = new Map(rows.map(({ key, flags }) => [key, flags]));
+    // A local list is read only under a Local policy; elsewhere it would cost a write for nothing.
+    const usesLocal = unit.internalTrafficPolicy === 'Local' || unit.externalTrafficPolicy === 'Local';
+    const lists = { cluster: unit.clusterEndpoints, local: usesLocal ? unit.localEndpoints : [] };
+    const clusterKey = listKey(lists.cluster);
+    const localKey = listKey(lists.local);
+    const isListKept = before?.cluster.key === clusterKey && before.local.key === localKey;
+    if (before && isListKept && before.affinitySeconds === unit.sessionAffinitySeconds && isSameMap(before.frontends, frontends)) return;
+
+    const serviceId = before?.serviceId ?? this.#newServiceId(unit);
+    const { backends, left } = this.#identities([...lists.cluster, ...lists.local], before);
+    const keep = { serviceId, backends };
+    const cluster = this.#list(lists.cluster, clusterKey, before?.cluster, keep, batch);
+    const local = this.#list(lists.local, localKey, before?.local, keep, batch);
+    const generation = ((before?.generation ?? 0) + 1) >>> 0;
+    const affinitySeconds = unit.sessionAffinitySeconds;
+    for (const [key, flags] of frontends) {
+      const frontend = { cluster: cluster.extent, local: local.extent, serviceId, flags, affinitySeconds, generation };
+      batch.published.push({ key, frontend });
+    }
+    for (const key of before?.frontends.keys() ?? []) if (!frontends.has(key)) batch.withdrawn.push(key);
+    batch.left.push(...left);
+    batch.units.set(unit.key, { serviceId, frontends, affinitySeconds, generation, cluster, local, backends });
+  }
+
+  /** Endpoints keep their identity for as long as they stay in the unit. */
+  #identities(
+    endpoints: readonly Endpoint[],
+    before: ProgrammedUnit | undefined,
+  ): { backends: Map<string, BackendIdentity>; left: BackendIdentity[] } {
+    const backends = new Map<string, BackendIdentity>();
+    for (const endpoint of endpoints) {
+      const key = endpointKey(endpoint);
+      if (backends.has(key)) continue;
+      backends.set(key, before?.backends.get(key) ?? this.#newBackend());
+    }
+    const left = [...(before?.backends.entries() ?? [])].filter(([key]) => !backends.has(key)).map(([, identity]) => identity);
+    return { backends, left };
+  }
+
+  #newBackend(): BackendIdentity {
+    const allocated = this.#backendIds.allocate();
+    if (!allocated) throw new TurnoutError('EBACKENDSFULL', 'no free backend id', { hint: 'raise --ebpf-backend-table-size' });
+    return { id: allocated.id, generation: this.#tables.generation(allocated.id) };
+  }
+
+  #newServiceId(unit: ServicePort): number {
+    const allocated = this.#serviceIds.allocate();
+    if (!allocated) throw new TurnoutError('ESERVICESFULL', 'no free service id', { hint: 'raise --ebpf-service-table-size' });
+    if (allocated.isReused) this.#tables.zeroStats(allocated.id);
+    this.#tables.name(allocated.id, { namespaceName: unit.namespace, name: unit.name, portName: unit.portName });
+    return allocated.id;
+  }
+
+  #list(
+    endpoints: readonly Endpoint[],
+    key: string,
+    before: ProgrammedList | undefined,
+    keep: { serviceId: number; backends: ReadonlyMap<string, BackendIdentity> },
+    batch: Batch,
+  ): ProgrammedList {
+    if (before?.key === key) return before;
+    if (before) batch.released.push(before.extent);
+    if (endpoints.length === 0) return EMPTY_LIST;
+    const extent = this.#extents.allocate(endpoints.length);
+    if (!extent) {
+      throw new TurnoutError('EBACKENDSFULL', `no room for ${endpoints.length} backend rows`, {
+        hint: 'raise --ebpf-backend-table-size',
+      });
+    }
+    for (const [i, endpoint] of endpoints.entries()) {
+      const identity = keep.backends.get(endpointKey(endpoint)) ?? { id: 0, generation: 0 };
+      this.#tables.writeBackend(extent.base + i, {
+        address: addressOctets(endpoint.ip),
+        port: endpoint.port,
+        flags: endpoint.isLocal ? BackendFlag.LB_BACKEND_LOCAL : 0,
+        serviceId: keep.serviceId,
+        backendId: identity.id,
+        generation: identity.generation,
+      });
+    }
+    return { key, extent };
+  }
+
+  /** New lists first, then what goes: an address that moves from one unit to another is published last. */
+  #commit(batch: Batch): void {
+    const published = new Set(batch.published.map(({ key }) => key));
+    this.#tables.publish(batch.published);
+    this.#tables.withdraw(batch.withdrawn.filter((key) => !published.has(key)));
+    for (const { id } of batch.left) {
+      this.#tables.raiseGeneration(id);
+      this.#backendIds.release(id);
+    }
+    for (const extent of batch.released) this.#extents.release(extent);
+    for (const id of batch.releasedServiceIds) {
+      this.#tables.forgetName(id);
+      this.#serviceIds.release(id);
+    }
+    for (const [key, unit] of batch.units) {
+      if (unit) this.#units.set(key, unit);
+      else this.#units.delete(key);
+    }
+  }
+}
+
+function isSameMap(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean {
+  return a.size === b.size && [...a].every(([key, value]) => b.get(key) === value);
+}

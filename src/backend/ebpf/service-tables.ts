@@ -1,0 +1,142 @@
+// The tables that hold Services, as typed rows over native maps. Nothing here decides anything.
+import { viewOf } from '../../datapath/bytes.ts';
+import {
+  type Backend,
+  type Frontend,
+  type FrontendKey,
+  LB_BACKEND_SIZE,
+  LB_FRONTEND_KEY_SIZE,
+  LB_FRONTEND_SIZE,
+  LB_SERVICE_NAME_SIZE,
+  readBackend,
+  readFrontend,
+  readFrontendKey,
+  readServiceName,
+  type ServiceName,
+  writeBackend,
+  writeFrontend,
+  writeFrontendKey,
+  writeServiceName,
+} from '../../datapath/layout.gen.ts';
+import type { BpfMap } from '../../native/bpf-map.ts';
+
+const GENERATION_STRIDE = 8; // a mapped array keeps its rows 8 octets apart
+
+export interface ServiceMaps {
+  readonly frontends: BpfMap;
+  readonly backends: BpfMap;
+  readonly backendGens: BpfMap;
+  readonly serviceNames: BpfMap;
+  readonly serviceStats: BpfMap;
+}
+
+export const frontendKeyBytes = (key: FrontendKey): Uint8Array => {
+  const bytes = new Uint8Array(LB_FRONTEND_KEY_SIZE);
+  writeFrontendKey(bytes, 0, key);
+  return bytes;
+};
+
+/** `key` octets as a string, to look rows up by. */
+export const keyText = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+export const keyBytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'));
+
+export class ServiceTables {
+  readonly #maps: ServiceMaps;
+  readonly #backends: Uint8Array;
+  readonly #generations: DataView;
+
+  constructor(maps: ServiceMaps) {
+    this.#maps = maps;
+    this.#backends = maps.backends.mmap();
+    this.#generations = viewOf(maps.backendGens.mmap());
+  }
+
+  get backendRows(): number {
+    return this.#maps.backends.maxEntries;
+  }
+  get serviceIds(): number {
+    return this.#maps.serviceStats.maxEntries;
+  }
+
+  writeBackend(row: number, backend: Backend): void {
+    writeBackend(this.#backends, row * LB_BACKEND_SIZE, backend);
+  }
+
+  readBackend(row: number): Backend {
+    return readBackend(this.#backends, row * LB_BACKEND_SIZE);
+  }
+
+  generation(backendId: number): number {
+    return this.#generations.getUint32(backendId * GENERATION_STRIDE, true);
+  }
+
+  /** The endpoint has left: UDP flows to it select again. */
+  raiseGeneration(backendId: number): void {
+    this.#generations.setUint32(backendId * GENERATION_STRIDE, (this.generation(backendId) + 1) >>> 0, true);
+  }
+
+  /** Publishes rows in batches; the system call orders them after the stores to `backends`. */
+  publish(rows: readonly { readonly key: string; readonly frontend: Frontend }[]): void {
+    if (rows.length === 0) return;
+    const keys = new Uint8Array(rows.length * LB_FRONTEND_KEY_SIZE);
+    const values = new Uint8Array(rows.length * LB_FRONTEND_SIZE);
+    for (const [i, { key, frontend }] of rows.entries()) {
+      keys.set(keyBytes(key), i * LB_FRONTEND_KEY_SIZE);
+      writeFrontend(values, i * LB_FRONTEND_SIZE, frontend);
+    }
+    this.#maps.frontends.setBatch(keys, values, rows.length);
+  }
+
+  withdraw(keys: readonly string[]): void {
+    for (const key of keys) this.#maps.frontends.delete(keyBytes(key));
+  }
+
+  name(serviceId: number, name: ServiceName): void {
+    const value = new Uint8Array(LB_SERVICE_NAME_SIZE);
+    writeServiceName(value, 0, name);
+    this.#maps.serviceNames.set(idBytes(serviceId), value);
+  }
+
+  forgetName(serviceId: number): void {
+    this.#maps.serviceNames.delete(idBytes(serviceId));
+  }
+
+  zeroStats(serviceId: number): void {
+    this.#maps.serviceStats.set(idBytes(serviceId), new Uint8Array(this.#maps.serviceStats.rowSize));
+  }
+
+  /** Connections and rejects of a Service, over all CPUs. */
+  stats(serviceId: number): { connections: number; rejects: number } {
+    const slots = this.#maps.serviceStats.perCpuGet(idBytes(serviceId));
+    const view = viewOf(slots);
+    let connections = 0n;
+    let rejects = 0n;
+    for (let at = 0; at < slots.length; at += 16) {
+      connections += view.getBigUint64(at, true);
+      rejects += view.getBigUint64(at + 8, true);
+    }
+    return { connections: Number(connections), rejects: Number(rejects) };
+  }
+
+  *frontends(): Generator<{ key: string; frontendKey: FrontendKey; frontend: Frontend }> {
+    const { count, keys, values } = this.#maps.frontends.getBatch();
+    for (let i = 0; i < count; i++) {
+      const key = keys.slice(i * LB_FRONTEND_KEY_SIZE, (i + 1) * LB_FRONTEND_KEY_SIZE);
+      yield { key: keyText(key), frontendKey: readFrontendKey(key), frontend: readFrontend(values, i * LB_FRONTEND_SIZE) };
+    }
+  }
+
+  names(): Map<number, ServiceName> {
+    const { count, keys, values } = this.#maps.serviceNames.getBatch();
+    const view = viewOf(keys);
+    return new Map(
+      Array.from({ length: count }, (_, i) => [view.getUint32(i * 4, true), readServiceName(values, i * LB_SERVICE_NAME_SIZE)]),
+    );
+  }
+}
+
+function idBytes(id: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  viewOf(bytes).setUint32(0, id, true);
+  return bytes;
+}
