@@ -1,5 +1,5 @@
 // Reads a KubeProxyConfiguration (YAML or JSON): known fields with their positions, unknown ones, and what is ignored so far.
-import { type Document, isAlias, isMap, isScalar, LineCounter, type Node, parseAllDocuments } from 'yaml';
+import { type Document, isAlias, isMap, isScalar, LineCounter, type Node, parseAllDocuments, visit } from 'yaml';
 import { nearest } from './nearest.ts';
 import type { Problem } from './problem.ts';
 
@@ -57,14 +57,32 @@ export function readConfigFile(text: string, name: string, fields: ConfigFields)
   if (second !== undefined) return failed(name, `holds ${documents.length} documents; it must hold one ${CONFIG_KIND} only`);
   if (!isMap(document.contents)) return failed(name, `must hold one ${CONFIG_KIND}, a mapping of fields`);
 
+  const badAliases = aliasProblems(document, positionOf);
+  if (badAliases.length > 0) return { values: new Map(), problems: badAliases, warnings: [] };
   const walk = new FieldWalk(document, positionOf, fields);
   try {
     walk.visit(document.contents, '');
   } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error;
     // The reader stops at aliases of aliases that would fill the memory.
     return failed(name, `cannot be read: its aliases refer to too much (${(error as Error).message})`);
   }
   return walk.result();
+}
+
+/** Aliases of nothing, and aliases inside what they stand for: neither has a value. */
+function aliasProblems(document: Document, positionOf: (offset: number) => string): Problem[] {
+  const problems: Problem[] = [];
+  visit(document, {
+    Alias(_key, alias, ancestors) {
+      const target = alias.resolve(document);
+      const reason = target === undefined ? 'refers to no anchor' : 'refers to the value it is part of';
+      if (target === undefined || ancestors.includes(target)) {
+        problems.push({ setting: positionOf(alias.range?.[0] ?? 0), value: '', reason: `alias *${alias.source} ${reason}` });
+      }
+    },
+  });
+  return problems;
 }
 
 /** Collects while it walks the mappings of one document. */
@@ -167,7 +185,7 @@ class FieldWalk {
         {
           setting: `${field} at ${where}`,
           value: found === undefined ? '' : JSON.stringify(found.value),
-          reason: `must be ${wanted}`,
+          reason: `${found === undefined ? 'is missing; it ' : ''}must be ${wanted}`,
         },
       ];
     });

@@ -37,12 +37,18 @@ export function checkValue<T>(
 ): { readonly value: T } | null {
   const result = kind.schema.safeParse(raw);
   if (result.success) return { value: result.data };
-  for (const issue of result.error.issues) problems.push(problemOf(issue, raw, setting));
+  // A number that is neither whole nor in range has two issues with one message.
+  const found = result.error.issues.map((issue) => problemOf(issue, raw, setting));
+  problems.push(
+    ...found.filter(
+      ({ value, reason }, at) => found.findIndex((other) => other.value === value && other.reason === reason) === at,
+    ),
+  );
   return null;
 }
 
 function problemOf(issue: z.core.$ZodIssue, raw: unknown, setting: string): Problem {
   const [index] = issue.path;
   const refused = typeof index === 'number' && Array.isArray(raw) ? raw[index] : raw;
-  return { setting, value: JSON.stringify(refused) ?? 'nothing', reason: issue.message };
+  return { setting, value: typeof refused === 'number' ? String(refused) : JSON.stringify(refused), reason: issue.message };
 }

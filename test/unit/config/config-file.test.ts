@@ -41,6 +41,15 @@ test('aliases that would grow without limit are refused', () => {
   expect(problems).toEqual([{ setting: 'c.yaml', value: '', reason: expect.stringContaining('alias') }]);
 });
 
+test.each(['conntrack: &a [*a]', 'conntrack: &a {min: *a}', 'clusterCIDR: *nothing', 'featureGates: &a {x: *a}'])(
+  '%s is refused',
+  (body) => {
+    expect(read(`${body}\n`).problems).toEqual([
+      expect.objectContaining({ reason: expect.stringMatching(/^alias \*\w+ refers to/) }),
+    ]);
+  },
+);
+
 test('no text makes the reader throw', () => {
   const line = fc.constantFrom(
     'a: 1',

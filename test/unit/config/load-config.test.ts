@@ -318,7 +318,7 @@ winkernel: {enableDSR: false}
     ['a list', '- a\n', 'a mapping of fields'],
     ['two documents', `${HEAD}---\n${HEAD}`, 'holds 2 documents'],
     ['another kind', 'apiVersion: v1\nkind: ConfigMap\n', 'kind at config.yaml:2:7: "ConfigMap" must be KubeProxyConfiguration'],
-    ['no kind', 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\n', 'must be KubeProxyConfiguration'],
+    ['no kind', 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\n', 'is missing; it must be KubeProxyConfiguration'],
     ['a section that is no mapping', `${HEAD}conntrack: 5\n`, 'conntrack at config.yaml:3:12: 5 must be a mapping of fields'],
     ['a value that is a mapping', `${HEAD}clusterCIDR: {a: 1}\n`, 'clusterCIDR at config.yaml:3:14: must be a single value'],
   ])('%s is refused', (_what, text, reason) => {
