@@ -9,6 +9,12 @@
 #include "program.h"
 
 namespace turnout {
+namespace {
+
+// Without the qdisc or without any filter at our priority the kernel says EINVAL; there is no filter, then.
+int missing_is_enoent(int error) { return error == -EINVAL ? -ENOENT : error; }
+
+}  // namespace
 
 void TcFilter::init(Napi::Env env, Napi::Object exports) {
   exports.Set("TcFilter", DefineClass(env, "TcFilter",
@@ -53,7 +59,7 @@ uint32_t TcFilter::query(Napi::Env env, const char* operation) {
   options.handle = handle_;
   options.priority = priority_;
   LogCapture log;
-  int error = bpf_tc_query(&hook_, &options);
+  int error = missing_is_enoent(bpf_tc_query(&hook_, &options));
   if (error != 0) throw errno_error(env, operation, error, log.text());
   return options.prog_id;
 }
@@ -80,7 +86,7 @@ void TcFilter::detach(const Napi::CallbackInfo& info) {
   options.priority = priority_;
   LogCapture log;
   // The clsact qdisc stays: other programs may have filters there.
-  int error = bpf_tc_detach(&hook_, &options);
+  int error = missing_is_enoent(bpf_tc_detach(&hook_, &options));
   if (error != 0) throw errno_error(info.Env(), "link.detach", error, log.text());
 }
 

@@ -35,7 +35,7 @@ export class BpfLink {
     return new BpfLink({ kind: 'link', raw: new (addon().Link)(path) }, path);
   }
 
-  /** A filter that is attached already, by its place. Throws BpfError ENOENT (or ENODEV, EINVAL) when there is none. */
+  /** A filter that is attached already, by its place. Throws BpfError ENOENT when there is none, ENODEV. */
   static openClsact(point: ClsactPoint): BpfLink {
     checkClsact(point, 'link.openClsact');
     return new BpfLink({ kind: 'filter', raw: new (addon().TcFilter)(null, point) }, null);
