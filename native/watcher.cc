@@ -62,7 +62,12 @@ void Watcher::State::on_js_thread(Napi::Env env, Napi::Function, Shared* context
   // Also when the callback throws: the error is the process's to judge, the descriptor is still watched.
   std::unique_ptr<State, void (*)(State*)> rearm(state.get(), arm_again);
   auto on_readable = state->on_readable;  // close() within the callback takes the state's copy away
-  on_readable(env);
+  try {
+    on_readable(env);
+  } catch (const Napi::Error& error) {
+    // Node would only warn of what is thrown out of here; this makes it an uncaught exception like any other.
+    napi_fatal_exception(env, error.Value());
+  }
 }
 
 void Watcher::State::close() {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { BpfObject } from '../../src/native/bpf-object.ts';
 import { RingBuffer } from '../../src/native/ring-buffer.ts';
 import { bpfErrorOf } from './bpf-error-of.ts';
+import { runChild } from './child.ts';
 import { compile, temporaryFolder } from './compiled-object.ts';
 import { readU32, u32 } from './u32.ts';
 
@@ -84,6 +85,13 @@ test('the reader outlives the map and the object', async () => {
   emit(object, 2);
   object.close();
   expect(await received(2)).toEqual([0, 1]);
+});
+
+test('a callback that throws makes an uncaught error, and loses no record', async () => {
+  expect(await runChild('callback-throws', [path])).toEqual({
+    uncaught: ['one is too many', 'one is too many'],
+    records: [0, 1, 2, 0, 1, 2],
+  });
 });
 
 test('a map of another type is EINVAL, a closed one ECLOSED', async () => {
