@@ -1,0 +1,89 @@
+// Configuration -> the programs' read-only variables and the tables' sizes.
+import type { Config } from '../../config/config.ts';
+import { addressOctets } from '../../datapath/address.ts';
+import { type DatapathConfig, Detector, SocketPath } from '../../datapath/layout.gen.ts';
+import { type Cidr, parseCidr } from '../../state/ip.ts';
+import type { IpFamily } from '../../state/model.ts';
+import { nodePortBlocks, servesLocalhost } from './node-addresses.ts';
+
+const SOCKET_PATHS = {
+  off: SocketPath.LB_SOCKET_PATH_OFF,
+  tcp: SocketPath.LB_SOCKET_PATH_TCP,
+  all: SocketPath.LB_SOCKET_PATH_ALL,
+} as const;
+
+// Used where the configuration says 0. The first two are kube-proxy's conntrack defaults, the UDP ones the kernel's.
+const TCP_ESTABLISHED_MS = 24 * 3600 * 1000;
+const TCP_CLOSE_WAIT_MS = 3600 * 1000;
+const UDP_UNREPLIED_MS = 30 * 1000;
+const UDP_STREAM_MS = 120 * 1000;
+// Not configurable in kube-proxy: the kernel's defaults for nf_conntrack_tcp_timeout_syn_sent, rounded down, and _close.
+const TCP_SYN_MS = 60 * 1000;
+const TCP_CLOSED_MS = 10 * 1000;
+
+const nanoseconds = (configuredMs: number, defaultMs: number): bigint => BigInt(configuredMs || defaultMs) * 1_000_000n;
+
+interface DetectorSetting {
+  readonly detector: number;
+  readonly network: Uint8Array;
+  readonly mask: Uint8Array;
+}
+
+/** How packets of local pods are recognised. A family without a pod range has no detector, as in kube-proxy. */
+function detectorOf(config: Config, podCIDRs: readonly string[], family: IpFamily): DetectorSetting {
+  const zero = addressOctets('::');
+  if (config.detectLocalMode === 'BridgeInterface' || config.detectLocalMode === 'InterfaceNamePrefix') {
+    return { detector: Detector.LB_DETECTOR_DEVICE, network: zero, mask: zero };
+  }
+  const ranges = config.detectLocalMode === 'NodeCIDR' ? podCIDRs : config.clusterCIDRs;
+  const range = ranges.map(parseCidr).find((cidr): cidr is Cidr => cidr?.family === family);
+  if (!range) return { detector: Detector.LB_DETECTOR_NONE, network: zero, mask: zero };
+  return { detector: Detector.LB_DETECTOR_CIDR, network: range.network, mask: range.mask };
+}
+
+/** podCIDRs: of this node, for detectLocalMode NodeCIDR. netnsCookie: of the node's network namespace. */
+export function datapathConfig(config: Config, podCIDRs: readonly string[], netnsCookie: bigint): DatapathConfig {
+  const { ebpf, conntrack } = config;
+  const v4 = detectorOf(config, podCIDRs, 'IPv4');
+  const v6 = detectorOf(config, podCIDRs, 'IPv6');
+  // The node's own addresses say nothing about loopback.
+  const blocks = nodePortBlocks(config.nodePortAddresses, []);
+  return {
+    hostNetnsCookie: netnsCookie,
+    socketPath: SOCKET_PATHS[ebpf.socketPath],
+    detectorV4: v4.detector,
+    detectorV6: v6.detector,
+    podCidrV4: v4.network,
+    podCidrV6: v6.network,
+    podMaskV4: v4.mask,
+    podMaskV6: v6.mask,
+    masqueradeAll: config.masqueradeAll ? 1 : 0,
+    localhostNodePortsV4: config.localhostNodePorts && servesLocalhost(blocks, 'IPv4') ? 1 : 0,
+    localhostNodePortsV6: config.localhostNodePorts && servesLocalhost(blocks, 'IPv6') ? 1 : 0,
+    masqueradeMark: (1 << ebpf.masqueradeMarkBit) >>> 0,
+    snatPortMin: ebpf.snatPortRange.min,
+    snatPortMax: ebpf.snatPortRange.max,
+    flowStates: ebpf.flowTableSize,
+    rejectsPerSecond: ebpf.rejectsPerSecond,
+    tcpSynNs: nanoseconds(0, TCP_SYN_MS),
+    tcpEstablishedNs: nanoseconds(conntrack.tcpEstablishedTimeoutMs, TCP_ESTABLISHED_MS),
+    tcpCloseWaitNs: nanoseconds(conntrack.tcpCloseWaitTimeoutMs, TCP_CLOSE_WAIT_MS),
+    tcpClosedNs: nanoseconds(0, TCP_CLOSED_MS),
+    udpUnrepliedNs: nanoseconds(conntrack.udpTimeoutMs, UDP_UNREPLIED_MS),
+    udpStreamNs: nanoseconds(conntrack.udpStreamTimeoutMs, UDP_STREAM_MS),
+  };
+}
+
+/** Rows of the tables whose size is configured. A flow has two to four entries, five on a bridge. */
+export function tableSizes(config: Config): Readonly<Record<string, number>> {
+  const { flowTableSize, serviceTableSize, backendTableSize } = config.ebpf;
+  return {
+    flow_states: flowTableSize,
+    flows: flowTableSize * 4,
+    frontends: serviceTableSize,
+    service_names: serviceTableSize,
+    service_stats: serviceTableSize,
+    backends: backendTableSize,
+    backend_gens: backendTableSize,
+  };
+}

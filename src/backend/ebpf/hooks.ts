@@ -1,0 +1,152 @@
+// Programs on devices and cgroups, held by pinned links: they outlive the process, and the next one swaps its programs in.
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AttachPoint } from '../../native/addon.ts';
+import { BpfLink } from '../../native/bpf-link.ts';
+import type { BpfObject } from '../../native/bpf-object.ts';
+import type { BpfProgram } from '../../native/bpf-program.ts';
+import { Netlink } from '../../native/netlink.ts';
+import { unpin } from '../../native/system.ts';
+import { type PinFolder, pinNames } from './pins.ts';
+
+export type Direction = 'ingress' | 'egress';
+export const DIRECTIONS: readonly Direction[] = ['ingress', 'egress'];
+export const SOCKET_PROGRAMS = [
+  'connect4',
+  'connect6',
+  'sendmsg4',
+  'sendmsg6',
+  'recvmsg4',
+  'recvmsg6',
+  'getpeername4',
+  'getpeername6',
+] as const;
+
+/** A clsact filter of ours: 't', 'u' as the handle, so that no other filter is touched. */
+const CLSACT = { priority: 1, handle: 0x7475 } as const;
+
+export const tcPinName = (ifindex: number, direction: Direction): string => `tc_${ifindex}_${direction}`;
+export const cgroupPinName = (program: string): string => `cgroup_${program}`;
+const TC_PIN = /^tc_(\d+)_(ingress|egress)$/;
+
+const clsactPoint = (ifindex: number, direction: Direction) => ({ kind: 'clsact', ifindex, direction, ...CLSACT }) as const;
+
+/** Invariant: a pinned link of ours runs a program of `object`, or is about to be removed. */
+export class Hooks {
+  readonly #object: BpfObject;
+  readonly #pins: PinFolder;
+  #usesClsact = false;
+
+  constructor(object: BpfObject, pins: PinFolder) {
+    this.#object = object;
+    this.#pins = pins;
+  }
+
+  /** 'tcx', or 'clsact' where the kernel does not know tcx (before 6.6). Known after the first device. */
+  get attachKind(): 'tcx' | 'clsact' {
+    return this.#usesClsact ? 'clsact' : 'tcx';
+  }
+
+  /** Hooks a device, or swaps the programs of its links. */
+  attachDevice(ifindex: number): void {
+    for (const direction of DIRECTIONS) {
+      const program = this.#object.program(`tc_${direction}`);
+      const pin = join(this.#pins.links, tcPinName(ifindex, direction));
+      if (this.#updatePinned(pin, program, (info) => info.ifindex === ifindex)) continue;
+      if (!this.#usesClsact && this.#attachPinned(pin, program, { kind: 'tcx', ifindex, direction })) continue;
+      // Not known by version but by trying: clsact works where tcx was refused.
+      program.attach(clsactPoint(ifindex, direction)).close();
+      this.#usesClsact = true;
+    }
+  }
+
+  /** Devices that a link of ours is pinned for, whether they still exist or not. */
+  pinnedDevices(): Set<number> {
+    return new Set(pinNames(this.#pins.links).flatMap((name) => Number(TC_PIN.exec(name)?.[1] ?? 0) || []));
+  }
+
+  detachDevice(ifindex: number): void {
+    for (const direction of DIRECTIONS) {
+      const pin = join(this.#pins.links, tcPinName(ifindex, direction));
+      if (existsSync(pin)) detachPinned(pin);
+      else if (this.#usesClsact) detachClsact(ifindex, direction);
+    }
+  }
+
+  attachCgroup(path: string): void {
+    const cgroupId = statSync(path, { bigint: true }).ino;
+    for (const name of SOCKET_PROGRAMS) {
+      const program = this.#object.program(name);
+      const pin = join(this.#pins.links, cgroupPinName(name));
+      if (this.#updatePinned(pin, program, (info) => info.cgroupId === cgroupId)) continue;
+      const link = program.attach({ kind: 'cgroup', path });
+      link.pin(pin);
+      link.close();
+    }
+  }
+
+  detachCgroup(): void {
+    for (const name of SOCKET_PROGRAMS) {
+      const pin = join(this.#pins.links, cgroupPinName(name));
+      if (existsSync(pin)) detachPinned(pin);
+    }
+  }
+
+  /** True when a live link of the right place was there. A dead one (its device is gone, its cgroup another) is removed. */
+  #updatePinned(pin: string, program: BpfProgram, isRightPlace: (info: { ifindex: number; cgroupId: bigint }) => boolean): boolean {
+    if (!existsSync(pin)) return false;
+    const link = BpfLink.openPinned(pin);
+    try {
+      if (isRightPlace(link.info())) {
+        link.update(program);
+        return true;
+      }
+    } finally {
+      link.close();
+    }
+    detachPinned(pin);
+    return false;
+  }
+
+  /** False when the kernel refuses tcx links as such. */
+  #attachPinned(pin: string, program: BpfProgram, point: AttachPoint): boolean {
+    let link: BpfLink;
+    try {
+      link = program.attach(point);
+    } catch (error) {
+      if (['EINVAL', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS'].includes((error as { code?: string }).code ?? '')) return false;
+      throw error;
+    }
+    link.pin(pin);
+    link.close();
+    return true;
+  }
+}
+
+/** Detaches a link and removes its pin. */
+export function detachPinned(pin: string): void {
+  const link = BpfLink.openPinned(pin);
+  try {
+    link.detach();
+  } catch (error) {
+    if (!['ENOLINK', 'EINVAL'].includes((error as { code?: string }).code ?? '')) throw error; // its device or cgroup is gone
+  } finally {
+    link.close();
+  }
+  unpin(pin);
+}
+
+function detachClsact(ifindex: number, direction: Direction): void {
+  try {
+    const filter = BpfLink.openClsact(clsactPoint(ifindex, direction));
+    filter.detach();
+    filter.close();
+  } catch {
+    // Not there: nothing to detach.
+  }
+}
+
+/** Removes our clsact filters from every device; none is no fault. For kernels without tcx. */
+export function detachAllClsact(): void {
+  for (const { ifindex } of Netlink.listDevices()) for (const direction of DIRECTIONS) detachClsact(ifindex, direction);
+}

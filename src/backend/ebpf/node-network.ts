@@ -1,0 +1,131 @@
+// Follows devices and addresses of the node and keeps hooks, `devices` and `node_addrs` in step with them.
+import { addressOctets } from '../../datapath/address.ts';
+import { viewOf } from '../../datapath/bytes.ts';
+import { type Device, LB_DEVICE_SIZE, LB_NODE_ADDR_SIZE, writeDevice } from '../../datapath/layout.gen.ts';
+import type { Logger } from '../../log.ts';
+import type { NetlinkEvent } from '../../native/addon.ts';
+import type { BpfMap } from '../../native/bpf-map.ts';
+import { Netlink } from '../../native/netlink.ts';
+import type { Cidr } from '../../state/ip.ts';
+import { type DeviceOptions, deviceRows } from './device-rows.ts';
+import type { Hooks } from './hooks.ts';
+import { nodeAddressFlags } from './node-addresses.ts';
+
+export interface NodeNetworkOptions {
+  readonly hooks: Hooks;
+  readonly devices: BpfMap;
+  readonly nodeAddresses: BpfMap;
+  readonly device: DeviceOptions;
+  readonly nodePortBlocks: () => readonly Cidr[];
+  readonly logger: Logger;
+}
+
+/**
+ * Invariants: a device's row is written before its programs are attached, and removed after they are detached. A device
+ * that cannot be hooked is reported once and tried again with the next look; the others are not held up by it.
+ */
+export class NodeNetwork {
+  readonly #options: NodeNetworkOptions;
+  readonly #rows = new Map<number, string>(); // ifindex -> row as text
+  readonly #failing = new Set<number>();
+  #addresses = new Map<string, number>();
+  #follower: { close(): void } | null = null;
+  #isScheduled = false;
+
+  constructor(options: NodeNetworkOptions) {
+    this.#options = options;
+  }
+
+  /** Follows first, then looks: nothing that happens in between is missed. */
+  start(): void {
+    this.#follower = Netlink.follow((event) => this.#changed(event));
+    this.reconcile(true);
+  }
+
+  close(): void {
+    this.#follower?.close();
+    this.#follower = null;
+  }
+
+  get hookedDevices(): number {
+    return this.#rows.size;
+  }
+
+  /** Makes hooks and rows match the node. `all`: also what did not change, in case somebody else touched it. */
+  reconcile(all: boolean): void {
+    const devices = Netlink.listDevices();
+    const addresses = Netlink.listAddresses();
+    this.#writeAddresses(nodeAddressFlags(addresses, this.#options.nodePortBlocks()), all);
+    const wanted = deviceRows(devices, addresses, this.#options.device);
+    const names = new Map(devices.map((device) => [device.ifindex, device.name]));
+    for (const [ifindex, row] of wanted) this.#hook(ifindex, names.get(ifindex) ?? '', row, all);
+    const present = new Set([...this.#rows.keys(), ...(all ? this.#options.hooks.pinnedDevices() : [])]);
+    for (const ifindex of present) if (!wanted.has(ifindex)) this.#unhook(ifindex);
+  }
+
+  #changed(event: NetlinkEvent): void {
+    if (event.kind === 'route' || this.#isScheduled) return;
+    // Several messages belong to one change (a veth pair, its addresses): look once, right after this batch.
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      if (this.#follower) this.#reconcileSafely();
+    });
+  }
+
+  #reconcileSafely(): void {
+    try {
+      this.reconcile(false);
+    } catch (error) {
+      this.#options.logger.error('Following the node network failed; it is tried again', { err: error });
+    }
+  }
+
+  #hook(ifindex: number, name: string, row: Device, all: boolean): void {
+    const bytes = new Uint8Array(LB_DEVICE_SIZE);
+    writeDevice(bytes, 0, row);
+    const text = Buffer.from(bytes).toString('latin1');
+    const isNew = !this.#rows.has(ifindex);
+    try {
+      if (all || this.#rows.get(ifindex) !== text) this.#options.devices.set(indexBytes(ifindex), bytes);
+      if (all || isNew) this.#options.hooks.attachDevice(ifindex);
+      this.#rows.set(ifindex, text);
+      this.#failing.delete(ifindex);
+      if (isNew) this.#options.logger.verbose(2, 'Hooked device', { device: name, ifindex });
+    } catch (error) {
+      if ((error as { code?: string }).code === 'ENODEV') return; // gone since the look; its event is on the way
+      if (!this.#failing.has(ifindex)) this.#options.logger.error('Cannot hook device', { device: name, ifindex, err: error });
+      this.#failing.add(ifindex);
+    }
+  }
+
+  #unhook(ifindex: number): void {
+    this.#options.hooks.detachDevice(ifindex);
+    this.#options.devices.delete(indexBytes(ifindex));
+    this.#rows.delete(ifindex);
+    this.#failing.delete(ifindex);
+  }
+
+  #writeAddresses(wanted: Map<string, number>, all: boolean): void {
+    const map = this.#options.nodeAddresses;
+    if (all) {
+      // A former process may have left addresses that are gone.
+      const keep = new Set([...wanted.keys()].map((address) => Buffer.from(addressOctets(address)).toString('latin1')));
+      for (const key of map.keys()) if (!keep.has(Buffer.from(key).toString('latin1'))) map.delete(key);
+    }
+    for (const [address, flags] of wanted) {
+      if (!all && this.#addresses.get(address) === flags) continue;
+      const value = new Uint8Array(LB_NODE_ADDR_SIZE);
+      viewOf(value).setUint32(0, flags, true);
+      map.set(addressOctets(address), value);
+    }
+    for (const address of this.#addresses.keys()) if (!wanted.has(address)) map.delete(addressOctets(address));
+    this.#addresses = wanted;
+  }
+}
+
+function indexBytes(ifindex: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  viewOf(bytes).setUint32(0, ifindex, true);
+  return bytes;
+}
