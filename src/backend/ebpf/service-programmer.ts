@@ -56,6 +56,12 @@ export class ServiceProgrammer {
     return this.#extents.used;
   }
 
+  get usedFrontends(): number {
+    let used = 0;
+    for (const { frontends } of this.#units.values()) used += frontends.size;
+    return used;
+  }
+
   sync(desired: DesiredState, changes: Changes): SyncReport {
     const upserted = changes.full ? desired.servicePorts.keys() : changes.upserted;
     const removed = changes.full ? [...this.#units.keys()].filter((key) => !desired.servicePorts.has(key)) : changes.removed;

@@ -1,0 +1,187 @@
+// Mode ebpf: puts the parts together, in the order in which the datapath is never worse than before.
+import type { Config } from '../../config/config.ts';
+import { loadObject, objectPath } from '../../datapath/object-file.ts';
+import { TurnoutError } from '../../errors.ts';
+import type { Logger } from '../../log.ts';
+import type { BpfObject } from '../../native/bpf-object.ts';
+import { RingBuffer } from '../../native/ring-buffer.ts';
+import { netnsCookie } from '../../native/system.ts';
+import type { Changes, DesiredState } from '../../state/model.ts';
+import type { Backend, ProbeResult, SyncReport } from '../backend.ts';
+import { cleanupEbpf } from './cleanup.ts';
+import { applyConntrackSettings } from './conntrack-sysctls.ts';
+import { readCounters } from './counters.ts';
+import { datapathConfig, tableSizes } from './datapath-config.ts';
+import { FlowExpiry } from './expire.ts';
+import { ForwardRule } from './forward-rule.ts';
+import { Hooks } from './hooks.ts';
+import { migrateFrom, type Migration } from './migrate.ts';
+import { nodePortBlocks } from './node-addresses.ts';
+import { NodeNetwork } from './node-network.ts';
+import { ensureBpffs, findBpffs, layoutName, makePinFolder, mountPoints, type PinFolder, pinFolder, pinFolders } from './pins.ts';
+import { refusalLog } from './refusal-log.ts';
+import { ServiceProgrammer } from './service-programmer.ts';
+import { ServiceTables } from './service-tables.ts';
+
+/** What NodePort addresses and detectors need to know of the node, as far as it is known. */
+export interface NodeFacts {
+  readonly nodeIPs: readonly string[]; // at most one each family, the primary first
+  readonly podCIDRs: readonly string[];
+}
+
+export interface DatapathTables {
+  readonly [name: string]: { readonly used: number; readonly size: number };
+}
+
+export class EbpfBackend implements Backend {
+  readonly mode = 'ebpf';
+  readonly #config: Config;
+  readonly #logger: Logger;
+  readonly #facts: () => NodeFacts;
+  readonly #closers: (() => void)[] = [];
+  #pins: PinFolder | null = null;
+  #object: BpfObject | null = null;
+  #programmer: ServiceProgrammer | null = null;
+  #expiry: FlowExpiry | null = null;
+  #network: NodeNetwork | null = null;
+  #forwardRule: ForwardRule | null = null;
+
+  constructor(config: Config, logger: Logger, facts: () => NodeFacts) {
+    this.#config = config;
+    this.#logger = logger;
+    this.#facts = facts;
+  }
+
+  probe(): Promise<ProbeResult> {
+    try {
+      objectPath();
+      ensureBpffs(this.#config.ebpf.bpffsRoot);
+      return Promise.resolve({ ok: true });
+    } catch (error) {
+      return Promise.resolve({ ok: false, reason: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  async start(): Promise<void> {
+    const config = this.#config;
+    const facts = this.#facts();
+    const sizes = tableSizes(config);
+    applyConntrackSettings(config.conntrack);
+    const bpffs = ensureBpffs(config.ebpf.bpffsRoot);
+    const pins = pinFolder(bpffs, layoutName(sizes));
+    const others = pinFolders(bpffs).filter(({ path }) => path !== pins.path);
+    makePinFolder(pins);
+    const datapath = datapathConfig(config, facts.podCIDRs, netnsCookie());
+    const object = await loadObject(objectPath(), { config: datapath, sizes, pinnedMaps: pins.maps });
+    this.#object = object;
+    this.#pins = pins;
+    this.#closers.push(() => object.close());
+    const migrations = others.map((folder) => migrateFrom(folder, pins, object, this.#logger));
+    this.#startParts(object, pins, datapath.masqueradeMark, migrations);
+    this.#finish(migrations);
+    await this.#forwardRule?.ensure();
+  }
+
+  /** Tables first, then the hooks that read them. */
+  #startParts(object: BpfObject, pins: PinFolder, mark: number, migrations: readonly Migration[]): void {
+    const tables = new ServiceTables({
+      frontends: object.map('frontends'),
+      backends: object.map('backends'),
+      backendGens: object.map('backend_gens'),
+      serviceNames: object.map('service_names'),
+      serviceStats: object.map('service_stats'),
+    });
+    this.#programmer = new ServiceProgrammer(tables);
+    const hooks = new Hooks(object, pins);
+    for (const migration of migrations) migration.adoptLinks();
+    this.#network = new NodeNetwork({
+      hooks,
+      devices: object.map('devices'),
+      nodeAddresses: object.map('node_addrs'),
+      device: {
+        include: this.#config.ebpf.devicesInclude,
+        exclude: this.#config.ebpf.devicesExclude,
+        podDevice: (device, master) => this.#isPodDevice(device.name, master?.name),
+      },
+      nodePortBlocks: () => nodePortBlocks(this.#config.nodePortAddresses, this.#facts().nodeIPs),
+      logger: this.#logger,
+    });
+    this.#network.start();
+    this.#closers.push(() => this.#network?.close());
+    this.#startSocketPath(hooks);
+    this.#expiry = new FlowExpiry(object.program('flow_expire'), this.#config.ebpf.flowTableSize, this.#logger);
+    this.#expiry.start();
+    this.#closers.push(() => this.#expiry?.close());
+    const events = new RingBuffer(object.map('events'), refusalLog(this.#logger));
+    this.#closers.push(() => events.close());
+    this.#forwardRule = new ForwardRule(mark, this.#logger);
+    const { hookedDevices } = this.#network;
+    this.#logger.info('Datapath is in force', { pins: pins.path, devices: hookedDevices, attach: hooks.attachKind });
+  }
+
+  #isPodDevice(name: string, master: string | undefined): boolean {
+    const { detectLocalMode, podBridgeInterface, podInterfaceNamePrefix } = this.#config;
+    if (detectLocalMode === 'BridgeInterface') return name === podBridgeInterface || master === podBridgeInterface;
+    // A port counts as its bridge does: the packet enters the node's stack by the bridge.
+    if (detectLocalMode === 'InterfaceNamePrefix') return (master ?? name).startsWith(podInterfaceNamePrefix);
+    return false;
+  }
+
+  #startSocketPath(hooks: Hooks): void {
+    if (this.#config.ebpf.socketPath === 'off') return hooks.detachCgroup();
+    const root = this.#config.ebpf.cgroupRoot || mountPoints('cgroup2')[0];
+    if (root === undefined) {
+      throw new TurnoutError('ENOCGROUP', 'no cgroup v2 is mounted, so sockets cannot be translated', {
+        hint: 'mount one and name it with --ebpf-cgroup-root, or leave sockets alone with --ebpf-socket-path=off',
+      });
+    }
+    try {
+      hooks.attachCgroup(root);
+    } catch (error) {
+      throw new TurnoutError('ECGROUP', `cannot attach to the cgroup ${root}: ${(error as Error).message}`, {
+        hint: 'name a cgroup v2 folder with --ebpf-cgroup-root, or leave sockets alone with --ebpf-socket-path=off',
+        cause: error,
+      });
+    }
+  }
+
+  #finish(migrations: readonly Migration[]): void {
+    for (const migration of migrations) migration.finish();
+  }
+
+  async sync(desired: DesiredState, changes: Changes): Promise<SyncReport> {
+    if (!this.#programmer || !this.#network) throw new Error('sync before start');
+    if (changes.full) {
+      this.#network.reconcile(true);
+      await this.#forwardRule?.ensure();
+    }
+    return this.#programmer.sync(desired, changes);
+  }
+
+  /** Counters and table fill for metrics; empty before start. */
+  reading(): { events: Record<string, number>; drops: Record<string, number>; tables: DatapathTables } {
+    if (!this.#object) return { events: {}, drops: {}, tables: {} };
+    const { flowTableSize, backendTableSize } = this.#config.ebpf;
+    const tables = {
+      flow_states: { used: this.#expiry?.inUse ?? 0, size: flowTableSize },
+      backends: { used: this.#programmer?.usedBackendRows ?? 0, size: backendTableSize },
+      frontends: { used: this.#programmer?.usedFrontends ?? 0, size: this.#config.ebpf.serviceTableSize },
+    };
+    return { ...readCounters(this.#object.map('counters')), tables };
+  }
+
+  get pinPath(): string {
+    return this.#pins?.path ?? '';
+  }
+
+  close(): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) close();
+    this.#object = null;
+    return Promise.resolve();
+  }
+
+  async cleanup(): Promise<void> {
+    await this.close();
+    await cleanupEbpf(findBpffs(this.#config.ebpf.bpffsRoot));
+  }
+}

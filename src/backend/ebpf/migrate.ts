@@ -1,0 +1,107 @@
+// A start with another layout or other table sizes: what the old tables hold is copied, field by field, before programs are
+// swapped, and what came in between is copied after. Then the old folder goes.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { MapDescription } from '../../native/addon.ts';
+import type { Logger } from '../../log.ts';
+import { BpfLink } from '../../native/bpf-link.ts';
+import { BpfMap } from '../../native/bpf-map.ts';
+import type { BpfObject } from '../../native/bpf-object.ts';
+import { unpin } from '../../native/system.ts';
+import { copyFields, type FieldCopy, fieldCopies } from './field-copy.ts';
+import { detachPinned } from './hooks.ts';
+import { type PinFolder, pinNames, removePinFolder } from './pins.ts';
+
+/** In this order: what a row refers to is there before it. Sockets' storage lives with the sockets and cannot be copied. */
+const COPIED = ['backend_gens', 'backends', 'service_names', 'service_stats', 'frontends', 'flow_states', 'flows', 'counters'] as const;
+/** Written by programs, so they may change between the copy and the swap. */
+const COPIED_AGAIN = ['flow_states', 'flows'] as const;
+const ARRAY = 2;
+const PERCPU_ARRAY = 6;
+
+export interface Migration {
+  /** Gives the old folder's links to the new one; their programs are swapped when the hooks are attached. */
+  adoptLinks(): void;
+  /** Copies what came in between, and removes the old folder. */
+  finish(): void;
+}
+
+/** Copies at once. `object` is loaded with new, empty tables. */
+export function migrateFrom(old: PinFolder, pins: PinFolder, object: BpfObject, logger: Logger): Migration {
+  const descriptions = new Map(object.describe().maps.map((map) => [map.name, map]));
+  let rows = 0;
+  for (const name of COPIED) rows += copyMap(join(old.maps, name), object.map(name), descriptions.get(name), 'any');
+  logger.info('Tables of another layout were taken over', { from: old.path, to: pins.path, rows });
+  return {
+    adoptLinks: () => {
+      for (const name of pinNames(old.links)) adoptLink(join(old.links, name), join(pins.links, name));
+    },
+    finish: () => {
+      let late = 0;
+      for (const name of COPIED_AGAIN) late += copyMap(join(old.maps, name), object.map(name), descriptions.get(name), 'new');
+      removePinFolder(old);
+      logger.info('Programs were swapped', { lateRows: late });
+    },
+  };
+}
+
+function adoptLink(from: string, to: string): void {
+  if (existsSync(to)) return detachPinned(from);
+  const link = BpfLink.openPinned(from);
+  link.pin(to);
+  link.close();
+  unpin(from);
+}
+
+/** mode 'new': only rows that are not there yet. Returns how many rows were written. */
+function copyMap(path: string, target: BpfMap, to: MapDescription | undefined, mode: 'any' | 'new'): number {
+  if (!existsSync(path) || !to) return 0;
+  const source = BpfMap.openPinned(path);
+  try {
+    const from = source.describe();
+    const isArray = source.type === ARRAY || source.type === PERCPU_ARRAY;
+    const keys = fieldCopies(from.key, to.key, source.keySize);
+    const values = fieldCopies(from.value, to.value, source.valueSize);
+    const slots = source.rowSize / strideOf(source.valueSize, source.type);
+    const { count, keys: allKeys, values: allValues } = source.getBatch();
+    let written = 0;
+    for (let i = 0; i < count; i++) {
+      const key = copyFields(allKeys.subarray(i * source.keySize, (i + 1) * source.keySize), keys, target.keySize);
+      const row = allValues.subarray(i * source.rowSize, (i + 1) * source.rowSize);
+      if (isArray && (isZero(row) || indexOf(key) >= target.maxEntries)) continue;
+      if (mode === 'new' && isArray && !isZero(target.get(key) ?? new Uint8Array(1))) continue;
+      const value = copySlots(row, values, slots, source, target);
+      if (writeRow(target, key, value, mode === 'new' && !isArray)) written++;
+    }
+    return written;
+  } finally {
+    source.close();
+  }
+}
+
+const strideOf = (valueSize: number, type: number): number => (type === PERCPU_ARRAY ? (valueSize + 7) & ~7 : valueSize);
+
+function copySlots(row: Uint8Array, values: readonly FieldCopy[], slots: number, source: BpfMap, target: BpfMap): Uint8Array {
+  const value = new Uint8Array(target.rowSize);
+  const fromStride = strideOf(source.valueSize, source.type);
+  const toStride = strideOf(target.valueSize, target.type);
+  for (let slot = 0; slot < slots && (slot + 1) * toStride <= value.length; slot++) {
+    const copied = copyFields(row.subarray(slot * fromStride, slot * fromStride + source.valueSize), values, target.valueSize);
+    value.set(copied, slot * toStride);
+  }
+  return value;
+}
+
+/** False when the row is there already, or does not fit into a smaller table: a flow is then lost and told by its counter. */
+function writeRow(target: BpfMap, key: Uint8Array, value: Uint8Array, onlyNew: boolean): boolean {
+  try {
+    target.set(key, value, onlyNew ? 'new' : 'any');
+    return true;
+  } catch (error) {
+    if (['EEXIST', 'E2BIG', 'ENOSPC'].includes((error as { code?: string }).code ?? '')) return false;
+    throw error;
+  }
+}
+
+const isZero = (bytes: Uint8Array): boolean => bytes.every((octet) => octet === 0);
+const indexOf = (key: Uint8Array): number => new DataView(key.buffer, key.byteOffset, 4).getUint32(0, true);
