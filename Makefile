@@ -5,73 +5,84 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 NODE_VERSION := 24.21.0
+NPM_VERSION := 11.21.2
 CLANG ?= clang-19
 CLANG_FORMAT ?= clang-format-19
 MODE ?= ebpf
-ARCH := $(shell uname -m)
 # What `make test` asks of the conformance data in mode ebpf; the rest runs with `make conformance`.
 CONFORMANCE_REQUIRED := ^(TestClusterIPGeneral\#c01s1f(0[1-6]|08)|TestNodePorts-iptables\#c0[1256]|TestNoEndpointsReject)
 
-PACKAGES := clang-19 clang-format-19 make gcc g++ cmake libc6-dev libelf-dev zlib1g-dev libmnl-dev pkg-config \
-	iproute2 iptables nftables conntrack util-linux procps ca-certificates
+# Build, then what turnout, the demo and the tests call. The last line is what turnout.node is linked to.
+PACKAGES := clang-19 clang-format-19 make gcc g++ cmake libc6-dev linux-libc-dev pkg-config ca-certificates debian-archive-keyring \
+	iproute2 iptables nftables conntrack util-linux procps tcpdump ethtool \
+	libelf-dev zlib1g-dev libmnl-dev
 
 NODE := $(CURDIR)/.tools/bin/node
-NPM := PATH="$(CURDIR)/.tools/bin:$$PATH" npm
-VITEST := $(NODE) node_modules/vitest/vitest.mjs run
+NODE_STAMP := .tools/.node-$(NODE_VERSION)-npm-$(NPM_VERSION)
 LIBBPF := build/deps/libbpf
 ADDON := build/native/Release/turnout.node
 OBJECT := build/datapath.bpf.o
+# npm, cmake-js and what they start find our Node first.
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+export V
 ifeq ($(V),)
 Q := @
 endif
-say = @printf '  %-9s %s\n' '$(1)' '$(2)'
+say = @printf '  %-8s %s\n' '$(1)' '$(2)'
+quietly = $(Q)scripts/quietly.sh
 
 .PHONY: help
 help:
 	@echo 'Turnout: Kubernetes Services in eBPF. Targets:'
 	@sed -n 's/^## \([a-z-]*\): /  \1	/p' Makefile | expand -t 16
-	@echo 'V=1 shows the commands. demo and test need root, and bring everything they need.'
+	@echo 'V=1 shows every command. demo and test need root, and bring everything they need.'
 
 ## deps: system packages, Node, npm packages, libbpf sources
 .PHONY: deps
-deps: build/.packages $(NODE) node_modules/.ready $(LIBBPF)/.fetched
+deps: build/.packages $(NODE_STAMP) node_modules/.ready $(LIBBPF)/.fetched
 
 build/.packages: Makefile scripts/install-packages.sh
-	$(Q)mkdir -p build && scripts/install-packages.sh $(PACKAGES) && touch $@
+	$(Q)mkdir -p build
+	$(Q)scripts/install-packages.sh $(PACKAGES)
+	@touch $@
 
-$(NODE): scripts/install-node.sh | build/.packages
-	$(Q)scripts/install-node.sh $(NODE_VERSION) && touch -h $@
+$(NODE_STAMP): scripts/install-node.sh | build/.packages
+	$(call say,NODE,$(NODE_VERSION) into .tools)
+	$(quietly) build/node.log scripts/install-node.sh $(NODE_VERSION) $(NPM_VERSION)
+	@touch $@
 
-node_modules/.ready: package-lock.json $(NODE)
+node_modules/.ready: package-lock.json .npmrc $(NODE_STAMP)
 	$(call say,NPM,npm ci)
-	$(Q)PATH="$(CURDIR)/.tools/bin:$$PATH" scripts/retry.sh npm ci --no-fund --no-audit --loglevel=error >build/npm.log 2>&1 || { cat build/npm.log; exit 1; }
-	$(Q)touch $@
+	$(quietly) build/npm.log scripts/retry.sh npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
 
 $(LIBBPF)/.fetched: scripts/fetch-libbpf.sh | build/.packages
 	$(call say,FETCH,libbpf)
-	$(Q)scripts/fetch-libbpf.sh $(CURDIR)/$(LIBBPF) && touch $@
+	$(quietly) build/libbpf.log scripts/fetch-libbpf.sh $(CURDIR)/$(LIBBPF)
 
 ## build: the eBPF object and the native addon
 .PHONY: build
 build: deps $(OBJECT) $(ADDON)
 
-# <bpf/bpf_helpers.h> is found as if libbpf were installed.
+# So that <bpf/bpf_helpers.h> is found as with an installed libbpf.
 build/include/bpf: | $(LIBBPF)/.fetched
-	$(Q)mkdir -p build/include && ln -sfn $(CURDIR)/$(LIBBPF)/src $@
+	$(Q)mkdir -p build/include && ln -sfn ../deps/libbpf/src $@
 
-BPF_FLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Werror -Ibuild/include -I$(LIBBPF)/include/uapi -I/usr/include/$(ARCH)-linux-gnu
-$(OBJECT): $(wildcard bpf/*.h) bpf/datapath.bpf.c $(LIBBPF)/.fetched | build/include/bpf
+# libbpf's own <linux/bpf.h> comes before the system's, which may be older.
+BPF_FLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Werror -Ibuild/include -I$(LIBBPF)/include/uapi -I/usr/include/$(shell uname -m)-linux-gnu
+$(OBJECT): $(wildcard bpf/*.h) bpf/datapath.bpf.c $(LIBBPF)/.fetched Makefile | build/include/bpf
 	$(call say,CLANG,$@)
-	@command -v $(CLANG) >/dev/null || { echo "$(CLANG) is missing; type: make deps, or CLANG=clang-NN make"; exit 1; }
+	@command -v $(CLANG) >/dev/null || { echo '$(CLANG) is missing. Type: make clean deps, or name another (14 or newer): make CLANG=clang' >&2; exit 1; }
 	$(Q)$(CLANG) $(BPF_FLAGS) -c bpf/datapath.bpf.c -o $@
 
-# binding.gyp and this call the same recipe: native/CMakeLists.txt.
+# binding.gyp and this call the same recipe: native/CMakeLists.txt. A cache made in another folder is of no use to CMake.
 $(ADDON): $(wildcard native/*.cc native/*.h) native/CMakeLists.txt native/package.json $(LIBBPF)/.fetched node_modules/.ready
 	$(call say,CMAKE,$@)
+	$(Q)grep -qs 'CMAKE_HOME_DIRECTORY:INTERNAL=$(CURDIR)/native$$' build/native/CMakeCache.txt || rm -rf build/native
 	$(Q)mkdir -p build/native
-	$(Q)PATH="$(CURDIR)/.tools/bin:$$PATH" CMAKE_BUILD_PARALLEL_LEVEL=2 $(NODE) node_modules/cmake-js/bin/cmake-js build -d native -O $(CURDIR)/build/native \
-		--CDLIBBPF_DIR=$(CURDIR)/$(LIBBPF) >build/native.log 2>&1 || { cat build/native.log; exit 1; }
-	$(Q)touch $@
+	$(quietly) build/native.log env CMAKE_BUILD_PARALLEL_LEVEL=2 $(NODE) node_modules/cmake-js/bin/cmake-js build -d native \
+		-O $(CURDIR)/build/native --CDLIBBPF_DIR=$(CURDIR)/$(LIBBPF)
+	@touch $@
 
 ## gen: write src/datapath/layout.gen.ts from the object's BTF
 .PHONY: gen
@@ -81,20 +92,22 @@ gen: build
 ## dist: the bundle a release ships
 .PHONY: dist
 dist: build
-	$(Q)$(NODE) scripts/bundle.ts
+	$(call say,ESBUILD,dist/turnout.js)
+	$(Q)$(NODE) scripts/bundle.ts $(ADDON) $(OBJECT)
 
 ## demo: a cluster in a box, with real connections (KEEP=1 leaves it for playing)
 .PHONY: demo
 demo: build
-	$(Q)KEEP=$(KEEP) $(NODE) demo/run.ts
+	$(Q)KEEP='$(KEEP)' $(NODE) demo/run.ts
 
 ## test: unit, native, datapath, netns and the required conformance units (root)
 .PHONY: test test-unit test-native test-datapath test-netns
 test: build
 	$(Q)$(NODE) scripts/run-tests.ts '$(CONFORMANCE_REQUIRED)'
 
+# One tier; FILTER is part of a file's path.
 test-unit test-native test-datapath test-netns: test-%: build
-	$(Q)$(VITEST) --project $* $(FILTER)
+	$(Q)$(NODE) node_modules/vitest/vitest.mjs run --project $* $(FILTER)
 
 ## conformance: kube-proxy's cases with real packets: MODE=ebpf [CONFORMANCE_DIR=dir] [FILTER=regex]
 .PHONY: conformance
@@ -104,20 +117,22 @@ conformance: build
 ## check: types, lint, format, import direction, generated code
 .PHONY: check
 check: build
-	$(call say,TSC,src test scripts)
+	$(call say,TSC,types)
 	$(Q)$(NODE) node_modules/typescript/bin/tsc --noEmit
 	$(call say,BIOME,lint and format)
-	$(Q)$(NODE) node_modules/@biomejs/biome/bin/biome check --error-on-warnings .
-	$(call say,IMPORTS,direction)
+	$(Q)node_modules/.bin/biome check --error-on-warnings .
+	$(call say,IMPORTS,one way only)
 	$(Q)$(NODE) scripts/check-imports.ts
-	$(call say,LAYOUT,generated codecs)
+	$(call say,LAYOUT,codecs are what the object says)
 	$(Q)$(NODE) scripts/gen-layout.ts --check
-	$(call say,FORMAT,bpf native)
+	$(call say,FORMAT,bpf and native)
 	$(Q)if command -v $(CLANG_FORMAT) >/dev/null; then $(CLANG_FORMAT) --dry-run -Werror bpf/*.h bpf/*.c native/*.h native/*.cc; \
-		else echo '!! $(CLANG_FORMAT) is missing: C and C++ formatting NOT checked'; fi
-	$(Q)! grep -n '"resolved"' package-lock.json || { echo 'package-lock.json names registry hosts; see .npmrc'; exit 1; }
+		else echo '!! $(CLANG_FORMAT) is missing: the format of C and C++ was NOT checked' >&2; fi
+	$(call say,FILES,sizes; lock file; shell)
+	$(Q)$(NODE) scripts/check-files.ts
+	$(Q)for script in scripts/*.sh bin/turnout .ci/run; do sh -n "$$script" || exit 1; done
 
-## clean: remove what was built; downloaded tools stay
+## clean: remove what was built; what was downloaded stays
 .PHONY: clean
 clean:
-	$(Q)rm -rf build/native build/include build/*.o build/*.log dist
+	$(Q)rm -rf build/native build/include build/*.o build/*.log build/.packages dist

@@ -1,0 +1,23 @@
+// bundle.ts FILE...: dist/turnout.js, one file with all packages in it, and the given files (addon, eBPF object) beside it.
+import { cpSync, mkdirSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { build } from 'esbuild';
+
+const root = join(import.meta.dirname, '..');
+const dist = join(root, 'dist');
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist);
+await build({
+  entryPoints: [join(root, 'src/main.ts')],
+  outfile: join(dist, 'turnout.js'),
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node22.19',
+  sourcemap: 'linked',
+  legalComments: 'linked',
+  logLevel: 'warning',
+  // Packages written as CommonJS call require() of Node's own modules.
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+});
+for (const file of process.argv.slice(2)) cpSync(file, join(dist, basename(file)));
