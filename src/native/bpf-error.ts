@@ -1,9 +1,14 @@
 // The one error of src/native. C++ makes it too: load-addon.ts hands the class over.
 
-const HINTS: Record<string, string> = {
-  ENOTBPFFS: 'no bpffs is mounted there; mount one: mount -t bpf bpf DIRECTORY',
-  EPERM: 'needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN',
-};
+const NEEDED_RIGHTS = 'needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN';
+
+/** What the reader can do about it, or ''. */
+function hintFor(code: string, operation: string): string {
+  if (code === 'ENOTBPFFS') return '; no bpffs is mounted there, mount one: mount -t bpf bpf DIRECTORY';
+  // EACCES on load is the verifier's: the program is wrong, not the user.
+  if (code === 'EPERM' || (code === 'EACCES' && operation !== 'object.load')) return `; ${NEEDED_RIGHTS}`;
+  return '';
+}
 
 export class BpfError extends Error {
   /** Stable, for programs: an errno name ('ENOENT'), libbpf's ('EFORMAT', 'ERELOC') or our own ('ECLOSED', 'EKEYSIZE', ...). */
@@ -14,8 +19,7 @@ export class BpfError extends Error {
   readonly detail: string;
 
   constructor(code: string, operation: string, reason: string, detail = '') {
-    const hint = HINTS[code];
-    super(`${operation}: ${reason} (${code})${hint === undefined ? '' : `; ${hint}`}`);
+    super(`${operation}: ${reason} (${code})${hintFor(code, operation)}`);
     this.name = 'BpfError';
     this.code = code;
     this.operation = operation;

@@ -24,7 +24,8 @@ export const Netlink = {
 
   /**
    * Tells of every change from now to close(), and keeps the process alive until then. After 'overrun' events are missing: list
-   * again. receiveBufferBytes is what may queue while JavaScript is busy.
+   * again. receiveBufferBytes is what may queue while JavaScript is busy. The kernel does not tell of IPv4 routes that go because
+   * their device goes down or away: list the routes again when a device changes.
    */
   follow(onEvent: (event: NetlinkEvent) => void, options: { receiveBufferBytes?: number } = {}): { close(): void } {
     let isClosed = false;

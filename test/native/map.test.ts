@@ -13,8 +13,8 @@ beforeAll(async () => {
   await object.load();
 });
 afterAll(() => {
-  object.close();
   rmSync(folder, { recursive: true, force: true });
+  object.close();
 });
 
 const ROW_SIZE = 32;

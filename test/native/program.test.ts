@@ -13,8 +13,8 @@ beforeAll(async () => {
   await object.load();
 });
 afterAll(() => {
-  object.close();
   rmSync(folder, { recursive: true, force: true });
+  object.close();
 });
 
 const SK_BUFF_SIZE = 192;
