@@ -1,76 +1,84 @@
 // Objects in, units out. Pure and incremental.
-import { endpointLists, mergeEndpoints } from './endpoints.ts';
+import { endpointLists } from './endpoints.ts';
+import { isEqual } from './equality.ts';
 import { FrontendClaims } from './frontend-claims.ts';
-import type { Changes, ClusterObject, DesiredState, EndpointSlice, Node, ResourceKind, Service, ServicePort } from './model.ts';
-import { HEADLESS_LABEL, servicePortsOf } from './service-ports.ts';
+import type { Changes, ClusterObject, DesiredState, Node, ResourceKind, Service, ServicePort } from './model.ts';
+import { type BareServicePort, frontendField, servicePortsOf } from './service-ports.ts';
+import { SliceIndex } from './slice-index.ts';
+import { type NodePlace, ZONE_LABEL } from './topology.ts';
 
-/** Two units want one address and port: the one that came first has it, the other waits for it to go. */
+/** Two Services want one address and port: the one that came first has it, the other waits for it to go. */
 export interface Conflict {
   readonly frontend: string; // '10.96.0.10 53/UDP' or 'nodePort 30053/UDP/IPv4'
   readonly holder: string; // 'namespace/name' of the Service in force
   readonly waiting: string;
+  readonly field: string; // of the waiting Service: 'spec.clusterIP', 'spec.ports[0].nodePort'
+  readonly message: string; // what is in force and what is not
 }
 
 /**
  * Invariants:
  * - A unit depends on its Service and on that Service's slices only, so a changed slice costs what its Service costs.
- * - `servicePorts` values are never changed in place; a unit whose content is equal is the same value.
+ * - `servicePorts` values are never changed in place; a unit whose content is equal stays the same value.
  * - A key is in `upserted` or in `removed` since the last takeChanges(), never in both.
+ * - Frontends are claimed in order of arrival, at once; endpoint lists are made when somebody looks, so that a burst of
+ *   slices costs their Service once.
  */
 export class ClusterState {
   readonly #nodeName: string;
   readonly #services = new Map<string, Service>(); // by namespace/name
-  readonly #slices = new Map<string, Map<string, EndpointSlice>>(); // by namespace/service, then slice name
-  readonly #sliceOwners = new Map<string, string>(); // namespace/slice -> namespace/service
+  readonly #slices = new SliceIndex();
   readonly #nodes = new Map<string, Node>();
   readonly #serviceCIDRs = new Map<string, readonly string[]>();
-  readonly #units = new Map<string, ServicePort>();
-  readonly #unitsOf = new Map<string, string[]>(); // namespace/name -> unit keys
   readonly #claims = new FrontendClaims();
+  readonly #granted = new Map<string, readonly BareServicePort[]>(); // namespace/name -> units it may have
+  readonly #units = new Map<string, ServicePort>();
+  readonly #dirty = new Set<string>(); // Services whose units may be out of date
   #upserted = new Set<string>();
   #removed = new Set<string>();
   #conflicts: Conflict[] = [];
   #full = true;
 
+  /** nodeName: this node, as `nodeName` of endpoints spells it. */
   constructor(nodeName: string) {
     this.#nodeName = nodeName;
   }
 
-  /** Takes an object, new or changed. */
+  /** Takes an object, new or changed; one with equal content is no change. */
   upsert(object: ClusterObject): void {
     switch (object.kind) {
       case 'Service': {
-        this.#services.set(`${object.namespace}/${object.name}`, object);
-        this.#recompute(`${object.namespace}/${object.name}`);
+        const key = `${object.namespace}/${object.name}`;
+        if (isEqual(object, this.#services.get(key))) break;
+        this.#services.set(key, object);
+        this.#claim(key);
         break;
       }
       case 'EndpointSlice':
-        this.#upsertSlice(object);
+        for (const serviceKey of this.#slices.upsert(object)) this.#dirty.add(serviceKey);
         break;
       case 'Node':
-        this.#nodes.set(object.name, object);
-        if (object.name === this.#nodeName) this.#full = true;
+        this.#setNode(object.name, object);
         break;
       case 'ServiceCIDR':
+        if (isEqual(object.cidrs, this.#serviceCIDRs.get(object.name))) break;
         this.#serviceCIDRs.set(object.name, object.cidrs);
         this.#full = true;
         break;
     }
   }
 
-  /** Forgets an object; one that is not known is no change. */
+  /** Forgets an object; one that is not known is no change. namespace: '' for Node and ServiceCIDR. */
   delete(kind: ResourceKind, namespace: string, name: string): void {
-    const key = `${namespace}/${name}`;
     switch (kind) {
       case 'Service':
-        if (this.#services.delete(key)) this.#recompute(key);
+        if (this.#services.delete(`${namespace}/${name}`)) this.#claim(`${namespace}/${name}`);
         break;
-      case 'EndpointSlice': {
-        this.#deleteSlice(key);
+      case 'EndpointSlice':
+        for (const serviceKey of this.#slices.delete(namespace, name)) this.#dirty.add(serviceKey);
         break;
-      }
       case 'Node':
-        if (this.#nodes.delete(name) && name === this.#nodeName) this.#full = true;
+        this.#setNode(name, undefined);
         break;
       case 'ServiceCIDR':
         if (this.#serviceCIDRs.delete(name)) this.#full = true;
@@ -78,22 +86,25 @@ export class ClusterState {
     }
   }
 
-  /** The live picture; values are immutable, the map is not. */
+  /** The picture as of now. Values are immutable; the map is live and moves with the next look after an event. */
   desired(): DesiredState {
+    this.#settle();
     return {
       servicePorts: this.#units,
-      serviceCIDRs: [...this.#serviceCIDRs.values()].flat(),
+      serviceCIDRs: [...new Set([...this.#serviceCIDRs.values()].flat())].sort(),
       node: this.#nodes.get(this.#nodeName) ?? null,
     };
   }
 
   /** True when takeChanges() would tell something. */
   get hasChanges(): boolean {
+    this.#settle();
     return this.#full || this.#upserted.size > 0 || this.#removed.size > 0;
   }
 
   /** What changed since the last call, and forgets it. The first call asks for everything. */
   takeChanges(): Changes {
+    this.#settle();
     const changes = { full: this.#full, upserted: this.#upserted, removed: this.#removed };
     this.#full = false;
     this.#upserted = new Set();
@@ -101,74 +112,73 @@ export class ClusterState {
     return changes;
   }
 
-  /** Gives changes back that could not be applied; newer ones win. */
+  /** Gives changes back that could not be applied; what happened since is kept. */
   restoreChanges(changes: Changes): void {
+    this.#settle();
     this.#full ||= changes.full;
-    for (const key of [...changes.upserted, ...changes.removed]) this.#mark(key);
+    for (const key of changes.upserted) this.#mark(key);
+    for (const key of changes.removed) this.#mark(key);
   }
 
-  /** Conflicts found since the last call. */
+  /** Conflicts found since the last call, each told once. */
   takeConflicts(): Conflict[] {
     const conflicts = this.#conflicts;
     this.#conflicts = [];
     return conflicts;
   }
 
-  #upsertSlice(slice: EndpointSlice): void {
-    const key = `${slice.namespace}/${slice.name}`;
-    const owner = `${slice.namespace}/${slice.serviceName}`;
-    const before = this.#sliceOwners.get(key);
-    if (slice.serviceName === '' || HEADLESS_LABEL in slice.labels) {
-      this.#deleteSlice(key);
-      return;
-    }
-    if (before !== undefined && before !== owner) this.#deleteSlice(key);
-    this.#sliceOwners.set(key, owner);
-    let slices = this.#slices.get(owner);
-    if (!slices) this.#slices.set(owner, (slices = new Map()));
-    slices.set(slice.name, slice);
-    this.#recompute(owner);
+  #setNode(name: string, node: Node | undefined): void {
+    const before = this.#nodes.get(name);
+    if (isEqual(node, before)) return;
+    const zoneBefore = this.#place().zone;
+    if (node) this.#nodes.set(name, node);
+    else this.#nodes.delete(name);
+    if (name !== this.#nodeName) return;
+    this.#full = true;
+    if (this.#place().zone !== zoneBefore) for (const key of this.#granted.keys()) this.#dirty.add(key);
   }
 
-  #deleteSlice(key: string): void {
-    const owner = this.#sliceOwners.get(key);
-    if (owner === undefined) return;
-    this.#sliceOwners.delete(key);
-    const slices = this.#slices.get(owner);
-    slices?.delete(key.slice(key.indexOf('/') + 1));
-    if (slices?.size === 0) this.#slices.delete(owner);
-    this.#recompute(owner);
+  #place(): NodePlace {
+    return { nodeName: this.#nodeName, zone: this.#nodes.get(this.#nodeName)?.labels[ZONE_LABEL] ?? '' };
   }
 
-  /** Brings one Service's units up to date, and those of Services that waited for an address it held. */
-  #recompute(serviceKey: string): void {
-    const waiting = new Set<string>([serviceKey]);
-    for (const key of waiting) for (const freed of this.#recomputeOne(key)) waiting.add(freed);
+  /** Claims a Service's frontends anew, then those of the Services that waited for what it gave up. */
+  #claim(changed: string): void {
+    // A Set grows while it is walked. A Service that waited gives nothing up, so each is walked once.
+    const queue = new Set([changed]);
+    for (const serviceKey of queue) {
+      const service = this.#services.get(serviceKey);
+      const { granted, lost, freed } = this.#claims.update(serviceKey, service ? servicePortsOf(service) : []);
+      for (const { frontend, holder, unit } of lost) {
+        if (service) this.#conflicts.push(conflictOf(service, unit, frontend, holder));
+      }
+      // The old units are found by this list, so they go before it is replaced.
+      const kept = new Set(granted.map((unit) => unit.key));
+      for (const { key } of this.#granted.get(serviceKey) ?? []) {
+        if (!kept.has(key) && this.#units.delete(key)) this.#mark(key);
+      }
+      if (granted.length > 0) this.#granted.set(serviceKey, granted);
+      else this.#granted.delete(serviceKey);
+      this.#dirty.add(serviceKey);
+      for (const waiting of freed) queue.add(waiting);
+    }
   }
 
-  /** Returns the Services that may now take a frontend this one gave up. */
-  #recomputeOne(serviceKey: string): Iterable<string> {
-    const service = this.#services.get(serviceKey);
-    const { granted, conflicts, freed } = this.#claims.update(serviceKey, service ? servicePortsOf(service) : []);
-    this.#conflicts.push(...conflicts);
-    // Slices by name, not by arrival: the same objects give the same units in whatever order they came.
-    const slices = [...(this.#slices.get(serviceKey)?.values() ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
-    const keys: string[] = [];
-    for (const bare of granted) {
-      keys.push(bare.key);
-      const unit = { ...bare, ...endpointLists(mergeEndpoints(slices, { ...bare, nodeName: this.#nodeName })) };
-      if (isEqual(unit, this.#units.get(bare.key))) continue;
-      this.#units.set(bare.key, unit);
-      this.#mark(bare.key);
+  #settle(): void {
+    if (this.#dirty.size === 0) return;
+    const place = this.#place();
+    for (const serviceKey of this.#dirty) {
+      const granted = this.#granted.get(serviceKey);
+      if (!granted) continue;
+      const slices = this.#slices.of(serviceKey);
+      for (const bare of granted) {
+        const unit = { ...bare, ...endpointLists(slices, bare, place) };
+        if (isEqual(unit, this.#units.get(unit.key))) continue;
+        this.#units.set(unit.key, unit);
+        this.#mark(unit.key);
+      }
     }
-    const kept = new Set(keys);
-    for (const key of this.#unitsOf.get(serviceKey) ?? []) {
-      if (kept.has(key) || !this.#units.delete(key)) continue;
-      this.#mark(key);
-    }
-    if (keys.length > 0) this.#unitsOf.set(serviceKey, keys);
-    else this.#unitsOf.delete(serviceKey);
-    return freed;
+    this.#dirty.clear();
   }
 
   #mark(key: string): void {
@@ -178,11 +188,12 @@ export class ClusterState {
   }
 }
 
-/** Deep equality of plain values. */
-function isEqual(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  const aKeys = Object.keys(a);
-  if (aKeys.length !== Object.keys(b).length) return false;
-  return aKeys.every((key) => isEqual((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]));
+function conflictOf(service: Service, unit: BareServicePort, frontend: string, holder: string): Conflict {
+  const waiting = `${service.namespace}/${service.name}`;
+  const field = frontendField(service, unit, frontend);
+  const loss = frontend.startsWith(`${unit.clusterIP} `)
+    ? `port ${unit.port}/${unit.protocol} of ${waiting}`
+    : `${frontend} for ${waiting}`;
+  const message = `${frontend} belongs to Service ${holder} already, which stays in force; ${loss} is left out until that one gives it up`;
+  return { frontend, holder, waiting, field, message };
 }

@@ -1,5 +1,7 @@
 // Endpoints of one unit: slices merged, duplicates collapsed, the lists that traffic policies use. (kube-proxy-parity.md 5.3, 5.4)
-import type { Endpoint, EndpointSlice, IpFamily, Protocol } from './model.ts';
+import type { Endpoint, EndpointSlice } from './model.ts';
+import type { BareServicePort } from './service-ports.ts';
+import { type Hinted, type NodePlace, nearestEndpoints } from './topology.ts';
 
 export interface EndpointLists {
   readonly clusterEndpoints: readonly Endpoint[];
@@ -7,48 +9,62 @@ export interface EndpointLists {
   readonly hasEndpoints: boolean;
 }
 
-/** What decides which slice ports belong to a unit: the port's name, never targetPort. */
-export interface EndpointSelector {
-  readonly portName: string;
-  readonly protocol: Protocol;
-  readonly ipFamily: IpFamily;
-  readonly nodeName: string;
+interface MergedEndpoint extends Hinted {
+  readonly endpoint: Endpoint;
 }
 
 /**
- * Every endpoint of the unit, unique by ip and port, sorted by 'ip:port'. Of two copies the later one counts unless it is
+ * Every endpoint of the unit, unique by ip and port, sorted by 'ip:port'. A slice port belongs to the unit by its name
+ * (never by targetPort); its number may differ from slice to slice. Of two copies the later one counts unless it is
  * terminating: a running pod wins over a terminating one whose address it got.
  */
-export function mergeEndpoints(slices: Iterable<EndpointSlice>, selector: EndpointSelector): Endpoint[] {
-  const merged = new Map<string, Endpoint>();
+function mergeEndpoints(slices: Iterable<EndpointSlice>, unit: BareServicePort, nodeName: string): MergedEndpoint[] {
+  const merged = new Map<string, MergedEndpoint>();
   for (const slice of slices) {
-    if (slice.ipFamily !== selector.ipFamily) continue;
+    if (slice.ipFamily !== unit.ipFamily) continue;
     for (const port of slice.ports) {
-      if (port.name !== selector.portName || port.protocol !== selector.protocol) continue;
-      for (const { address, nodeName, ready, serving, terminating } of slice.endpoints) {
-        const key = `${address}:${port.port}`;
-        if (merged.has(key) && terminating) continue;
-        const isLocal = nodeName !== null && nodeName === selector.nodeName;
-        merged.set(key, { ip: address, port: port.port, isLocal, ready, serving, terminating });
+      if (port.name !== unit.portName || port.protocol !== unit.protocol) continue;
+      for (const { address, nodeName: onNode, ready, serving, terminating, zoneHints, nodeHints } of slice.endpoints) {
+        const key = unit.ipFamily === 'IPv6' ? `[${address}]:${port.port}` : `${address}:${port.port}`;
+        if (terminating && merged.has(key)) continue;
+        const endpoint = { ip: address, port: port.port, isLocal: onNode === nodeName, ready, serving, terminating };
+        merged.set(key, { endpoint, zoneHints, nodeHints });
       }
     }
   }
   return [...merged.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
 }
 
-const isReady = (endpoint: Endpoint): boolean => endpoint.ready;
-const isDraining = (endpoint: Endpoint): boolean => endpoint.serving && endpoint.terminating;
+const isReady = ({ endpoint }: MergedEndpoint): boolean => endpoint.ready;
+const isDraining = ({ endpoint }: MergedEndpoint): boolean => endpoint.serving && endpoint.terminating;
 
-/** Ready ones; where there are none, those that still serve while they terminate (KEP-1669). Each list falls back by itself. */
-export function usableEndpoints(endpoints: readonly Endpoint[]): Endpoint[] {
-  const ready = endpoints.filter(isReady);
-  return ready.length > 0 ? ready : endpoints.filter(isDraining);
+/**
+ * Ready endpoints; where there are none, those that still serve while they terminate (KEP-1669). The cluster list and the
+ * local one fall back independently; a list that no traffic of the unit can use is empty.
+ */
+export function endpointLists(slices: Iterable<EndpointSlice>, unit: BareServicePort, place: NodePlace): EndpointLists {
+  const all = mergeEndpoints(slices, unit, place.nodeName);
+  const ready = all.filter(isReady);
+  const cluster = ready.length > 0 ? nearestEndpoints(ready, place) : all.filter(isDraining);
+  const localReady = ready.filter(({ endpoint }) => endpoint.isLocal);
+  const local = localReady.length > 0 ? localReady : all.filter((merged) => merged.endpoint.isLocal && isDraining(merged));
+  const plain = (list: readonly MergedEndpoint[]): Endpoint[] => list.map(({ endpoint }) => endpoint);
+  return {
+    clusterEndpoints: usesClusterEndpoints(unit) ? plain(cluster) : [],
+    localEndpoints: usesLocalEndpoints(unit) ? plain(local) : [],
+    hasEndpoints: ready.length > 0 || all.some(isDraining),
+  };
 }
 
-export function endpointLists(endpoints: readonly Endpoint[]): EndpointLists {
-  return {
-    clusterEndpoints: usableEndpoints(endpoints),
-    localEndpoints: usableEndpoints(endpoints.filter((endpoint) => endpoint.isLocal)),
-    hasEndpoints: endpoints.some((endpoint) => isReady(endpoint) || isDraining(endpoint)),
-  };
+function isExternallyAccessible(unit: BareServicePort): boolean {
+  return unit.nodePort > 0 || unit.externalIPs.length > 0 || unit.loadBalancerVIPs.length > 0;
+}
+
+/** Also under externalTrafficPolicy Local: traffic from this node's pods takes the short way to any endpoint. */
+function usesClusterEndpoints(unit: BareServicePort): boolean {
+  return unit.internalTrafficPolicy !== 'Local' || isExternallyAccessible(unit);
+}
+
+function usesLocalEndpoints(unit: BareServicePort): boolean {
+  return unit.internalTrafficPolicy === 'Local' || (unit.externalTrafficPolicy === 'Local' && isExternallyAccessible(unit));
 }

@@ -65,7 +65,7 @@ export function formatIp(octets: Uint8Array): string {
 
 /** Canonical text of an address, or null when it is none. */
 export function canonicalIp(text: string): string | null {
-  const octets = parseIp(text.trim());
+  const octets = parseIp(text);
   return octets && formatIp(octets);
 }
 
@@ -82,7 +82,7 @@ export interface Cidr {
   readonly text: string; // canonical
 }
 
-/** A CIDR block, or null when the text is none. Host bits may be set, as Go's ParseCIDR allows; they are cleared. */
+/** A CIDR block, or null when the text is none; space around it is no matter, as in kube-proxy. Host bits may be set, as Go's ParseCIDR allows; they are cleared. */
 export function parseCidr(text: string): Cidr | null {
   const [address = '', length = '', ...rest] = text.trim().split('/');
   const octets = parseIp(address);

@@ -44,10 +44,37 @@ export function servicePortsOf(service: Service): BareServicePort[] {
   });
 }
 
-/** The addresses and ports a unit answers on, as keys that no two units may share. */
+const vipKey = (unit: BareServicePort, address: string): string => `${address} ${unit.port}/${unit.protocol}`;
+const nodePortKey = (unit: BareServicePort): string => `nodePort ${unit.nodePort}/${unit.protocol}/${unit.ipFamily}`;
+
+/** The addresses and ports a unit answers on, as keys that no two units may share; that of the cluster IP comes first. */
 export function frontendKeysOf(unit: BareServicePort): string[] {
   const vips = [unit.clusterIP, ...unit.externalIPs, ...unit.loadBalancerVIPs];
-  const keys = vips.map((address) => `${address} ${unit.port}/${unit.protocol}`);
-  if (unit.nodePort > 0) keys.push(`nodePort ${unit.nodePort}/${unit.protocol}/${unit.ipFamily}`);
+  const keys = vips.map((address) => vipKey(unit, address));
+  if (unit.nodePort > 0) keys.push(nodePortKey(unit));
   return [...new Set(keys)];
+}
+
+/** The unit without some of its frontends; its cluster IP stays. */
+export function withoutFrontends(unit: BareServicePort, taken: ReadonlySet<string>): BareServicePort {
+  const isLeft = (address: string): boolean => !taken.has(vipKey(unit, address));
+  return {
+    ...unit,
+    nodePort: taken.has(nodePortKey(unit)) ? 0 : unit.nodePort,
+    externalIPs: unit.externalIPs.filter(isLeft),
+    loadBalancerVIPs: unit.loadBalancerVIPs.filter(isLeft),
+  };
+}
+
+/** The field of the Service that asks for this frontend: 'spec.ports[0].nodePort'. */
+export function frontendField(service: Service, unit: BareServicePort, frontend: string): string {
+  if (frontend === nodePortKey(unit)) {
+    const port = service.ports.findIndex(({ name, protocol }) => name === unit.portName && protocol === unit.protocol);
+    return `spec.ports[${port}].nodePort`;
+  }
+  const indexIn = (addresses: readonly string[]): number => addresses.findIndex((address) => vipKey(unit, address) === frontend);
+  const clusterIP = indexIn(service.clusterIPs);
+  if (clusterIP >= 0) return service.clusterIPs.length > 1 ? `spec.clusterIPs[${clusterIP}]` : 'spec.clusterIP';
+  const externalIP = indexIn(service.externalIPs);
+  return externalIP >= 0 ? `spec.externalIPs[${externalIP}]` : 'status.loadBalancer.ingress';
 }
