@@ -1,0 +1,130 @@
+// What `turnout status` and `turnout services` show, read from the pinned maps and links alone: with and without a running process.
+import { join } from 'node:path';
+import type { ServiceRow } from '../../cli/services-table.ts';
+import type { StatusHook } from '../../cli/status-table.ts';
+import { addressText } from '../../datapath/address.ts';
+import { type Frontend, FrontendFlag, readFlowState, LB_FLOW_STATE_SIZE } from '../../datapath/layout.gen.ts';
+import { BpfLink } from '../../native/bpf-link.ts';
+import { BpfMap } from '../../native/bpf-map.ts';
+import { Netlink } from '../../native/netlink.ts';
+import { readCounters } from './counters.ts';
+import { SOCKET_PROGRAMS } from './hooks.ts';
+import { findBpffs, type PinFolder, pinFolders, pinNames } from './pins.ts';
+import { PROTOCOL_NUMBERS } from './rows.ts';
+import { ServiceTables } from './service-tables.ts';
+
+export interface DatapathView {
+  readonly pinFolder: string;
+  readonly hooks: readonly StatusHook[];
+  readonly tables: readonly { readonly name: string; readonly used: number; readonly size: number }[];
+  readonly drops: Readonly<Record<string, number>>;
+  readonly events: Readonly<Record<string, number>>;
+  readonly warnings: readonly string[];
+}
+
+const NOTHING: DatapathView = { pinFolder: '', hooks: [], tables: [], drops: {}, events: {}, warnings: [] };
+const PROTOCOL_NAMES = new Map(Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name as ServiceRow['protocol']]));
+
+/** The folder in force: the one with links; during a migration the other is about to go. */
+function folderInForce(bpffsRoot: string): PinFolder | null {
+  const bpffs = findBpffs(bpffsRoot);
+  if (bpffs === null) return null;
+  const folders = pinFolders(bpffs);
+  return folders.find(({ links }) => pinNames(links).length > 0) ?? folders[0] ?? null;
+}
+
+function withMaps<T>(folder: PinFolder, names: readonly string[], use: (maps: BpfMap[]) => T): T {
+  const maps: BpfMap[] = [];
+  try {
+    for (const name of names) maps.push(BpfMap.openPinned(join(folder.maps, name)));
+    return use(maps);
+  } finally {
+    for (const map of maps) map.close();
+  }
+}
+
+export function viewDatapath(bpffsRoot: string): DatapathView {
+  const folder = folderInForce(bpffsRoot);
+  if (!folder) return NOTHING;
+  return withMaps(folder, ['counters', 'flow_states', 'frontends'], ([counters, flowStates, frontends]) => {
+    if (!counters || !flowStates || !frontends) return NOTHING;
+    const { hooks, warnings } = viewHooks(folder);
+    const tables = [
+      { name: 'flow_states', used: flowsInUse(flowStates), size: flowStates.maxEntries },
+      { name: 'frontends', used: frontends.keys().length, size: frontends.maxEntries },
+    ];
+    return { pinFolder: folder.path, hooks, tables, ...readCounters(counters), warnings };
+  });
+}
+
+function flowsInUse(map: BpfMap): number {
+  const rows = map.mmap();
+  let used = 0;
+  for (let row = 0; row < map.maxEntries; row++) if (readFlowState(rows, row * LB_FLOW_STATE_SIZE).claim !== 0) used++;
+  return used;
+}
+
+/** A pinned link whose device or cgroup is gone, or that somebody detached, is a warning. */
+function viewHooks(folder: PinFolder): { hooks: StatusHook[]; warnings: string[] } {
+  const names = new Map(Netlink.listDevices().map((device) => [device.ifindex, device.name]));
+  const hooks = new Map<string, { place: string; attach: string; programs: string[] }>();
+  const warnings: string[] = [];
+  for (const pin of pinNames(folder.links).sort()) {
+    const [kind = '', first = '', second = ''] = pin.split('_');
+    const link = BpfLink.openPinned(join(folder.links, pin));
+    const { ifindex, cgroupId } = link.info();
+    link.close();
+    const isDetached = kind === 'tc' ? ifindex === 0 : cgroupId === 0n;
+    const place = kind === 'tc' ? (names.get(Number(first)) ?? `ifindex ${first}`) : `cgroup ${cgroupId}`;
+    if (isDetached) {
+      warnings.push(`${pin}: the link is detached; a running turnout attaches it again at its next full resync`);
+      continue;
+    }
+    const hook = hooks.get(place) ?? { place, attach: kind === 'tc' ? 'tcx' : 'cgroup', programs: [] };
+    hook.programs.push(kind === 'tc' ? second : first);
+    hooks.set(place, hook);
+  }
+  for (const hook of hooks.values()) {
+    if (hook.attach === 'cgroup' && hook.programs.length < SOCKET_PROGRAMS.length) warnings.push(`${hook.place}: some socket hooks are missing`);
+  }
+  return { hooks: [...hooks.values()], warnings };
+}
+
+/** A row for each frontend. */
+export function viewServices(bpffsRoot: string): ServiceRow[] {
+  const folder = folderInForce(bpffsRoot);
+  if (!folder) return [];
+  const names = ['frontends', 'backends', 'backend_gens', 'service_names', 'service_stats'];
+  return withMaps(folder, names, ([frontends, backends, backendGens, serviceNames, serviceStats]) => {
+    if (!frontends || !backends || !backendGens || !serviceNames || !serviceStats) return [];
+    const tables = new ServiceTables({ frontends, backends, backendGens, serviceNames, serviceStats });
+    const serviceNamesById = tables.names();
+    return [...tables.frontends()].map(({ frontendKey, frontend }) => {
+      const name = serviceNamesById.get(frontend.serviceId);
+      return {
+        namespace: name?.namespaceName ?? '?',
+        name: name?.name ?? `id ${frontend.serviceId}`,
+        portName: name?.portName ?? '',
+        type: typeOf(frontend),
+        address: frontend.flags & FrontendFlag.LB_FRONTEND_NODE_PORT ? '*' : addressText(frontendKey.address),
+        port: frontendKey.port,
+        protocol: PROTOCOL_NAMES.get(frontendKey.protocol) ?? 'TCP',
+        endpoints: endpointsOf(tables, frontend),
+        ...tables.stats(frontend.serviceId),
+      };
+    });
+  });
+}
+
+function typeOf({ flags }: Frontend): ServiceRow['type'] {
+  if (flags & FrontendFlag.LB_FRONTEND_NODE_PORT) return 'NodePort';
+  return flags & FrontendFlag.LB_FRONTEND_EXTERNAL ? 'ExternalIP' : 'ClusterIP';
+}
+
+function endpointsOf(tables: ServiceTables, { cluster }: Frontend): string[] {
+  return Array.from({ length: cluster.count }, (_, i) => {
+    const { address, port } = tables.readBackend(cluster.base + i);
+    const text = addressText(address);
+    return text.includes(':') ? `[${text}]:${port}` : `${text}:${port}`;
+  });
+}

@@ -1,0 +1,68 @@
+// Arguments, then what they ask for.
+import type { Backend } from './backend/backend.ts';
+import { EbpfBackend } from './backend/ebpf/ebpf-backend.ts';
+import { viewDatapath, viewServices } from './backend/ebpf/observe.ts';
+import { FakeBackend } from './backend/fake/fake-backend.ts';
+import { parseArguments } from './cli/arguments.ts';
+import { formatServices } from './cli/services-table.ts';
+import { formatStatus } from './cli/status-table.ts';
+import type { Config } from './config/config.ts';
+import { exitCodeOf, formatError, TurnoutError } from './errors.ts';
+import { runningInstance } from './instance.ts';
+import { createLogger } from './log.ts';
+import { type Proxy, runProxy } from './proxy.ts';
+import { VERSION } from './version.ts';
+
+async function main(): Promise<void> {
+  const command = parseArguments(process.argv.slice(2), { version: VERSION });
+  if (command.kind === 'print') {
+    process.stdout.write(command.text);
+    return;
+  }
+  const { config } = command;
+  const logger = createLogger(config.logging);
+  for (const warning of command.warnings) logger.warn(warning);
+  switch (command.kind) {
+    case 'run': {
+      const stop = new AbortController();
+      for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
+      await runProxy({ config, logger, version: VERSION, makeBackend: (facts) => makeBackend(config, logger, facts) }, stop.signal);
+      return;
+    }
+    case 'status': {
+      const [instance, view] = [await runningInstance(), viewDatapath(config.ebpf.bpffsRoot)];
+      const process = instance && { pid: instance.pid, startedAt: instance.startedAt };
+      const report = { version: VERSION, proxyMode: instance?.proxyMode ?? config.proxyMode, process, ...view };
+      return print(formatStatus(report, command.output));
+    }
+    case 'services': {
+      const rows = viewServices(config.ebpf.bpffsRoot);
+      const shown = command.namespace === '' ? rows : rows.filter(({ namespace }) => namespace === command.namespace);
+      return print(formatServices(shown, { output: command.output, allEndpoints: command.allEndpoints }));
+    }
+    case 'cleanup': {
+      const running = await runningInstance();
+      if (running) {
+        throw new TurnoutError('EINSTANCE', `turnout (pid ${running.pid}) still runs and would put everything back`, {
+          hint: `stop it first: kill ${running.pid}`,
+        });
+      }
+      await new EbpfBackend(config, logger, () => ({ nodeIPs: [], podCIDRs: [] })).cleanup();
+      return print('Removed: programs, tables, links and FORWARD rules of turnout.\n');
+    }
+  }
+}
+
+function makeBackend(config: Config, logger: ReturnType<typeof createLogger>, facts: Proxy['facts']): Backend {
+  return config.proxyMode === 'fake' ? new FakeBackend() : new EbpfBackend(config, logger, facts);
+}
+
+const print = (text: string): void => void process.stdout.write(text);
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    console.error(formatError(error));
+    process.exit(exitCodeOf(error));
+  },
+);
