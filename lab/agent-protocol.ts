@@ -1,0 +1,39 @@
+// What an agent is asked and what it answers.
+
+export interface ConnectRequest {
+  readonly protocol: 'TCP' | 'UDP';
+  readonly to: string;
+  readonly port: number;
+  readonly from?: string; // source address to bind; '' or absent: the kernel's choice
+  readonly fromPort?: number;
+  readonly count?: number; // default 1
+  readonly concurrency?: number; // default 16
+  readonly timeoutMs?: number; // default 2000
+  /** UDP: connected sockets, unconnected ones, or both in turn (default). */
+  readonly udp?: 'connected' | 'unconnected' | 'both';
+  readonly octets?: number; // UDP payload; default 8
+}
+
+/** endpoint: who answered, by its own word; peer: the source it saw; named: what getpeername() or recvfrom() said here. */
+export type Outcome =
+  | { readonly ok: true; readonly endpoint: string; readonly peer: string; readonly named: string }
+  | { readonly ok: false; readonly error: string };
+
+export interface HoldReport {
+  readonly held: number;
+  readonly alive: number;
+  readonly errors: readonly string[]; // distinct
+}
+
+export type AgentRequest =
+  | { readonly op: 'listen'; readonly protocol: 'TCP' | 'UDP'; readonly address: string; readonly port: number }
+  | ({ readonly op: 'connect' } & ConnectRequest)
+  | ({ readonly op: 'hold'; readonly name: string } & ConnectRequest)
+  | { readonly op: 'check'; readonly name: string; readonly timeoutMs: number }
+  | { readonly op: 'release'; readonly name: string };
+
+/** 'ip:port' or '[ip]:port'. */
+export const hostPort = (address: string, port: number): string => {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/, '');
+  return plain.includes(':') ? `[${plain}]:${port}` : `${plain}:${port}`;
+};

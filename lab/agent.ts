@@ -1,0 +1,191 @@
+// Runs inside a namespace: listens, connects, holds connections, as it is told on standard input. Ends when that ends.
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { connect, createServer, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { type AgentRequest, type ConnectRequest, type HoldReport, hostPort, type Outcome } from './agent-protocol.ts';
+
+const DEFAULT_TIMEOUT_MS = 2000;
+const udpType = (address: string): 'udp4' | 'udp6' => (address.includes(':') ? 'udp6' : 'udp4');
+
+function listenTcp(address: string, port: number): Promise<void> {
+  const server = createServer({ noDelay: true }, (socket) => {
+    socket.on('error', () => {});
+    socket.write(`${hostPort(socket.localAddress ?? '', socket.localPort ?? 0)} ${hostPort(socket.remoteAddress ?? '', socket.remotePort ?? 0)}\n`);
+    socket.pipe(socket);
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: address, port, backlog: 2048 }, resolve);
+  });
+}
+
+function listenUdp(address: string, port: number): Promise<void> {
+  const socket = createSocket({ type: udpType(address), ...(address.includes(':') && { ipv6Only: true }) });
+  socket.on('message', (_, peer) => socket.send(`${hostPort(address, port)} ${hostPort(peer.address, peer.port)}`, peer.port, peer.address));
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    socket.bind(port, address, () => {
+      socket.on('error', () => {});
+      resolve();
+    });
+  });
+}
+
+interface Open {
+  readonly outcome: Outcome;
+  readonly tcp?: Socket;
+  readonly udp?: UdpSocket;
+}
+
+const failed = (error: string): Open => ({ outcome: { ok: false, error } });
+
+function answer(text: string, named: string): Outcome {
+  const [endpoint = '', peer = ''] = text.trim().split(' ');
+  return { ok: true, endpoint, peer, named };
+}
+
+function openTcp(request: ConnectRequest): Promise<Open> {
+  return new Promise((resolve) => {
+    const { to, port, from, fromPort } = request;
+    const socket = connect({ host: to, port, noDelay: true, ...(from && { localAddress: from }), ...(fromPort && { localPort: fromPort }) });
+    let text = '';
+    const give = (error: string): void => {
+      socket.destroy();
+      resolve(failed(error));
+    };
+    socket.setTimeout(request.timeoutMs ?? DEFAULT_TIMEOUT_MS, () => give('ETIMEDOUT'));
+    socket.once('error', (error: NodeJS.ErrnoException) => give(error.code ?? error.message));
+    socket.once('end', () => give('EOF'));
+    socket.on('data', (data) => {
+      text += data.toString();
+      if (!text.includes('\n')) return;
+      socket.setTimeout(0);
+      socket.removeAllListeners();
+      socket.on('error', () => {});
+      resolve({ outcome: answer(text, hostPort(socket.remoteAddress ?? '', socket.remotePort ?? 0)), tcp: socket });
+    });
+  });
+}
+
+function openUdp(request: ConnectRequest, isConnected: boolean): Promise<Open> {
+  const { to, port, from, fromPort } = request;
+  const socket = createSocket(udpType(to));
+  return new Promise((resolve) => {
+    const give = (error: string): void => {
+      clearTimeout(timer);
+      socket.close();
+      resolve(failed(error));
+    };
+    const timer = setTimeout(() => give('ETIMEDOUT'), request.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    socket.once('error', (error: NodeJS.ErrnoException) => give(error.code ?? error.message));
+    socket.once('message', (data, peer) => {
+      clearTimeout(timer);
+      socket.removeAllListeners();
+      socket.on('error', () => {});
+      resolve({ outcome: answer(data.toString(), hostPort(peer.address, peer.port)), udp: socket });
+    });
+    const payload = Buffer.alloc(request.octets ?? 8, 'x');
+    const sent = (error: NodeJS.ErrnoException | null): void => {
+      if (error) socket.emit('error', error);
+    };
+    const send = (): void => {
+      if (!isConnected) return socket.send(payload, port, to, sent);
+      // ECONNREFUSED of an earlier datagram comes with the next one, so a second is sent when the first stays unanswered.
+      socket.connect(port, to, (error?: NodeJS.ErrnoException) => (error ? sent(error) : socket.send(payload, sent)));
+    };
+    if (from || fromPort) socket.bind(fromPort ?? 0, from || undefined, send);
+    else send();
+  });
+}
+
+function open(request: ConnectRequest, index: number): Promise<Open> {
+  if (request.protocol === 'TCP') return openTcp(request);
+  const mode = request.udp ?? 'both';
+  return openUdp(request, mode === 'connected' || (mode === 'both' && index % 2 === 0));
+}
+
+async function openMany(request: ConnectRequest, done: (one: Open) => void): Promise<Outcome[]> {
+  const count = request.count ?? 1;
+  const outcomes: Outcome[] = [];
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < count) {
+      const index = next++;
+      const one = await open(request, index);
+      outcomes[index] = one.outcome;
+      done(one);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(request.concurrency ?? 16, count) }, lane));
+  return outcomes;
+}
+
+/** By RST, so that no port is left in TIME_WAIT. */
+function shut({ tcp, udp }: Open): void {
+  tcp?.resetAndDestroy();
+  udp?.close();
+}
+
+const holds = new Map<string, Open[]>();
+
+function echo({ tcp, udp }: Open, timeoutMs: number): Promise<string> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => finish('ETIMEDOUT'), timeoutMs);
+    const finish = (result: string): void => {
+      clearTimeout(timer);
+      for (const socket of [tcp, udp]) {
+        socket?.removeAllListeners();
+        socket?.on('error', () => {});
+      }
+      resolve(result);
+    };
+    if (tcp) {
+      if (tcp.destroyed) return finish('ECLOSED');
+      tcp.once('data', () => finish(''));
+      tcp.once('error', (error: NodeJS.ErrnoException) => finish(error.code ?? error.message));
+      tcp.once('close', () => finish('ECLOSED'));
+      tcp.write('ping\n');
+    } else if (udp) {
+      udp.once('message', () => finish(''));
+      udp.once('error', (error: NodeJS.ErrnoException) => finish(error.code ?? error.message));
+      udp.send('ping');
+    } else {
+      finish('ENOTCONN');
+    }
+  });
+}
+
+async function check(name: string, timeoutMs: number): Promise<HoldReport> {
+  const held = holds.get(name) ?? [];
+  const results = await Promise.all(held.map((one) => echo(one, timeoutMs)));
+  return { held: held.length, alive: results.filter((result) => result === '').length, errors: [...new Set(results.filter(Boolean))] };
+}
+
+async function handle(request: AgentRequest): Promise<unknown> {
+  switch (request.op) {
+    case 'listen':
+      return await (request.protocol === 'TCP' ? listenTcp : listenUdp)(request.address, request.port);
+    case 'connect':
+      return await openMany(request, shut);
+    case 'hold': {
+      const held = holds.get(request.name) ?? [];
+      holds.set(request.name, held);
+      return await openMany({ udp: 'connected', ...request }, (one) => (one.outcome.ok ? void held.push(one) : shut(one)));
+    }
+    case 'check':
+      return await check(request.name, request.timeoutMs);
+    case 'release':
+      for (const one of holds.get(request.name) ?? []) shut(one);
+      return holds.delete(request.name);
+  }
+}
+
+const input = createInterface({ input: process.stdin });
+input.on('line', (line) => {
+  const { id, ...request } = JSON.parse(line) as { id: number } & AgentRequest;
+  handle(request as AgentRequest).then(
+    (result) => process.stdout.write(`${JSON.stringify({ id, result: result ?? null })}\n`),
+    (error: Error) => process.stdout.write(`${JSON.stringify({ id, error: error.message })}\n`),
+  );
+});
+input.on('close', () => process.exit(0));

@@ -1,0 +1,114 @@
+// turnout on a node of the lab, started as a user would: bin/turnout with flags and a folder of manifests.
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Lab } from './lab.ts';
+import type { Namespace } from './namespace.ts';
+
+const BINARY = join(import.meta.dirname, '../bin/turnout');
+const MARKER = { namespace: 'lab', name: 'marker' };
+const READY_MS = 30_000;
+
+export interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string; readonly labels?: Record<string, string> };
+  readonly [field: string]: unknown;
+}
+
+export interface TurnoutOptions {
+  readonly lab: Lab;
+  readonly namespace: Namespace; // with a cgroup
+  readonly nodeName: string;
+  readonly flags?: readonly string[];
+  readonly bpffs?: string; // default: one of its own
+}
+
+/** Resolves when `isDone`; looks every few milliseconds, since it is another process that gets there. */
+export async function until(what: string, isDone: () => boolean | Promise<boolean>, timeoutMs = READY_MS): Promise<void> {
+  const startMs = performance.now();
+  while (!(await isDone())) {
+    if (performance.now() - startMs > timeoutMs) throw new Error(`not within ${timeoutMs / 1000} s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export class Turnout {
+  readonly manifests: string;
+  readonly bpffs: string;
+  readonly log: string;
+  readonly #options: TurnoutOptions;
+  #child: ChildProcess | null = null;
+  #markerPort = 1;
+
+  constructor(options: TurnoutOptions) {
+    const { lab, namespace } = options;
+    this.#options = options;
+    this.manifests = join(lab.folder, `manifests-${namespace.name}`);
+    this.log = join(lab.folder, `turnout-${namespace.name}.log`);
+    this.bpffs = options.bpffs ?? lab.bpffs(namespace.name);
+    mkdirSync(this.manifests, { recursive: true });
+    lab.onClose(() => this.stop('SIGKILL'));
+  }
+
+  /** Flags that find this node's datapath. */
+  get place(): string[] {
+    return [`--ebpf-bpffs-root=${this.bpffs}`, `--ebpf-cgroup-root=${this.#options.namespace.cgroup}`];
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  /** Starts the process and waits until it is ready. */
+  async start(flags: readonly string[] = this.#options.flags ?? []): Promise<void> {
+    const { namespace, nodeName } = this.#options;
+    const log = openSync(this.log, 'a');
+    const startAt = readFileSync(this.log, 'utf8').length;
+    const own = [`--hostname-override=${nodeName}`, `--manifests=${this.manifests}`, ...this.place];
+    const quiet = flags.some((flag) => flag.startsWith('--config')) ? [] : ['--conntrack-max-per-core=0', '--oom-score-adj=0'];
+    const child = namespace.spawn(BINARY, [...own, ...quiet, ...flags], { stdio: ['ignore', log, log] });
+    closeSync(log);
+    this.#child = child;
+    await until(`turnout on ${namespace.name} is ready`, () => {
+      const text = readFileSync(this.log, 'utf8').slice(startAt);
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`turnout on ${namespace.name} ended:\n${text}`);
+      return text.includes('"Ready"');
+    });
+  }
+
+  /** Ends the process and waits for it; its datapath stays in force. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    const child = this.#child;
+    this.#child = null;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
+    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    return await ended;
+  }
+
+  /** `turnout` with a sub-command on this node. */
+  run(command: string, ...args: string[]): string {
+    return this.#options.namespace.run(BINARY, command, ...this.place, ...args);
+  }
+
+  /** Replaces what one file holds (nothing: removes it); atomically, as a careful writer does. */
+  write(file: string, objects: readonly Manifest[]): void {
+    const path = join(this.manifests, `${file}.json`);
+    if (objects.length === 0) return rmSync(path, { force: true });
+    const temporary = join(this.manifests, `.${file}.tmp`);
+    writeFileSync(temporary, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }, null, 1));
+    renameSync(temporary, path);
+  }
+
+  /** Writes the file together with a marker Service, and waits until the marker, and so the file, is in force. */
+  async apply(file: string, objects: readonly Manifest[]): Promise<void> {
+    const port = this.#markerPort++;
+    const marker = { apiVersion: 'v1', kind: 'Service', metadata: MARKER, spec: { clusterIP: '198.18.255.254', ports: [{ port }] } };
+    this.write(file, [...objects, marker]);
+    await until(`${file} is in force`, () => {
+      const rows = JSON.parse(this.run('services', '--output=json')) as { name: string; port: number }[];
+      return rows.some((row) => row.name === MARKER.name && row.port === port);
+    });
+  }
+}
