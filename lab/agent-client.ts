@@ -18,7 +18,8 @@ export class Agent {
     });
     this.#child.stdin?.on('error', () => {});
     this.#child.on('exit', (status) => {
-      for (const { reject } of this.#waiting.values()) reject(new Error(`agent in ${namespace.name} ended (${status}): ${this.#stderr}`));
+      for (const { reject } of this.#waiting.values())
+        reject(new Error(`agent in ${namespace.name} ended (${status}): ${this.#stderr}`));
       this.#waiting.clear();
     });
     if (!this.#child.stdout) throw new Error('agent without output');

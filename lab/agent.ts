@@ -10,7 +10,9 @@ const udpType = (address: string): 'udp4' | 'udp6' => (address.includes(':') ? '
 function listenTcp(address: string, port: number): Promise<void> {
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => {});
-    socket.write(`${hostPort(socket.localAddress ?? '', socket.localPort ?? 0)} ${hostPort(socket.remoteAddress ?? '', socket.remotePort ?? 0)}\n`);
+    socket.write(
+      `${hostPort(socket.localAddress ?? '', socket.localPort ?? 0)} ${hostPort(socket.remoteAddress ?? '', socket.remotePort ?? 0)}\n`,
+    );
     socket.pipe(socket);
   });
   return new Promise((resolve, reject) => {
@@ -21,7 +23,9 @@ function listenTcp(address: string, port: number): Promise<void> {
 
 function listenUdp(address: string, port: number): Promise<void> {
   const socket = createSocket({ type: udpType(address), ...(address.includes(':') && { ipv6Only: true }) });
-  socket.on('message', (_, peer) => socket.send(`${hostPort(address, port)} ${hostPort(peer.address, peer.port)}`, peer.port, peer.address));
+  socket.on('message', (_, peer) =>
+    socket.send(`${hostPort(address, port)} ${hostPort(peer.address, peer.port)}`, peer.port, peer.address),
+  );
   return new Promise((resolve, reject) => {
     socket.once('error', reject);
     socket.bind(port, address, () => {
@@ -47,7 +51,13 @@ function answer(text: string, named: string): Outcome {
 function openTcp(request: ConnectRequest): Promise<Open> {
   return new Promise((resolve) => {
     const { to, port, from, fromPort } = request;
-    const socket = connect({ host: to, port, noDelay: true, ...(from && { localAddress: from }), ...(fromPort && { localPort: fromPort }) });
+    const socket = connect({
+      host: to,
+      port,
+      noDelay: true,
+      ...(from && { localAddress: from }),
+      ...(fromPort && { localPort: fromPort }),
+    });
     let text = '';
     const give = (error: string): void => {
       socket.destroy();
@@ -158,7 +168,11 @@ function echo({ tcp, udp }: Open, timeoutMs: number): Promise<string> {
 async function check(name: string, timeoutMs: number): Promise<HoldReport> {
   const held = holds.get(name) ?? [];
   const results = await Promise.all(held.map((one) => echo(one, timeoutMs)));
-  return { held: held.length, alive: results.filter((result) => result === '').length, errors: [...new Set(results.filter(Boolean))] };
+  return {
+    held: held.length,
+    alive: results.filter((result) => result === '').length,
+    errors: [...new Set(results.filter(Boolean))],
+  };
 }
 
 async function handle(request: AgentRequest): Promise<unknown> {

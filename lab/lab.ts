@@ -11,8 +11,11 @@ let labs = 0;
 
 /** The cgroup v2 mount of this machine. */
 export function cgroup2Mount(): string {
-  const line = readFileSync('/proc/self/mounts', 'utf8').split('\n').find((mount) => mount.split(' ')[2] === 'cgroup2');
-  if (!line) throw new Error('the lab needs cgroup v2, which is mounted nowhere: mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified');
+  const line = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .find((mount) => mount.split(' ')[2] === 'cgroup2');
+  if (!line)
+    throw new Error('the lab needs cgroup v2, which is mounted nowhere: mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified');
   return line.split(' ')[1] ?? '';
 }
 
@@ -22,7 +25,8 @@ export function removeLeftovers(): void {
     const pid = NAME.exec(name)?.[1];
     return pid !== undefined && !existsSync(`/proc/${pid}`);
   };
-  for (const name of existsSync('/run/netns') ? readdirSync('/run/netns') : []) if (isDead(name)) succeeds('ip', 'netns', 'delete', name);
+  for (const name of existsSync('/run/netns') ? readdirSync('/run/netns') : [])
+    if (isDead(name)) succeeds('ip', 'netns', 'delete', name);
   for (const name of readdirSync(tmpdir())) if (isDead(name)) removeFolder(join(tmpdir(), name));
   const cgroups = cgroup2Mount();
   for (const name of readdirSync(cgroups)) if (isDead(name)) removeCgroup(join(cgroups, name));

@@ -48,7 +48,7 @@ export class Turnout {
     this.log = join(lab.folder, `turnout-${namespace.name}.log`);
     this.bpffs = options.bpffs ?? lab.bpffs(namespace.name);
     mkdirSync(this.manifests, { recursive: true });
-    lab.onClose(() => this.stop('SIGKILL'));
+    lab.onClose(async () => void (await this.stop('SIGKILL')));
   }
 
   /** Flags that find this node's datapath. */
@@ -104,7 +104,12 @@ export class Turnout {
   /** Writes the file together with a marker Service, and waits until the marker, and so the file, is in force. */
   async apply(file: string, objects: readonly Manifest[]): Promise<void> {
     const port = this.#markerPort++;
-    const marker = { apiVersion: 'v1', kind: 'Service', metadata: MARKER, spec: { clusterIP: '198.18.255.254', ports: [{ port }] } };
+    const marker = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: MARKER,
+      spec: { clusterIP: '198.18.255.254', ports: [{ port }] },
+    };
     this.write(file, [...objects, marker]);
     await until(`${file} is in force`, () => {
       const rows = JSON.parse(this.run('services', '--output=json')) as { name: string; port: number }[];

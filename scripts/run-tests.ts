@@ -64,7 +64,11 @@ async function vitest(project: string): Promise<Omit<Result, 'tier' | 'seconds'>
 
 /** The conformance runner ends with "N passed, N failed, N skipped". */
 async function conformance(): Promise<Omit<Result, 'tier' | 'seconds'>> {
-  const { status, tail } = await runNode(['test/conformance/run.ts'], { MODE: 'ebpf', FILTER: conformanceFilter, CONFORMANCE_DIR: '' });
+  const { status, tail } = await runNode(['test/conformance/run.ts'], {
+    MODE: 'ebpf',
+    FILTER: conformanceFilter,
+    CONFORMANCE_DIR: '',
+  });
   const [, passed = '0', failed = '1'] = /(\d+) passed, (\d+) failed[^\n]*\s*$/.exec(tail) ?? [];
   return { passed: Number(passed), failed: Number(failed), isGood: status === 0 && Number(passed) > 0 };
 }
@@ -80,7 +84,9 @@ for (const tier of ['unit', 'native', 'datapath', 'netns', 'conformance']) {
 
 console.log('\n=== summary');
 for (const { tier, passed, failed, seconds, isGood } of results) {
-  console.log(`${isGood ? 'ok    ' : 'FAILED'}  ${tier.padEnd(12)} ${passed} passed, ${failed} failed in ${seconds.toFixed(0)} s`);
+  console.log(
+    `${isGood ? 'ok    ' : 'FAILED'}  ${tier.padEnd(12)} ${passed} passed, ${failed} failed in ${seconds.toFixed(0)} s`,
+  );
 }
 const total = (key: 'passed' | 'failed') => results.reduce((sum, result) => sum + result[key], 0);
 console.log(`\n${total('passed')} passed, ${total('failed')} failed`);

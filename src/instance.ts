@@ -1,6 +1,6 @@
 // One turnout for each node: an abstract Unix socket belongs to a network namespace and goes with its process, however it ends.
 // Who connects is told about the instance.
-import { createServer, connect, type Server } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
 import { TurnoutError } from './errors.ts';
 
 /** A leading NUL makes the address abstract: no file, nothing to clean up. */

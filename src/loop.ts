@@ -93,7 +93,8 @@ export class SyncLoop {
       const report = await backend.sync(state.desired(), changes);
       const durationMs = performance.now() - startMs;
       const failedKeys = new Set(report.failures.map(({ key }) => key));
-      for (const { key, message } of report.failures) logger.error('Service port was not programmed', { servicePort: key, err: message });
+      for (const { key, message } of report.failures)
+        logger.error('Service port was not programmed', { servicePort: key, err: message });
       if (failedKeys.size > 0) state.restoreChanges({ full: false, upserted: failedKeys, removed: new Set() });
       listener.synced(durationMs, report);
       logger.verbose(2, 'Synced', { durationMs: Math.round(durationMs * 1000) / 1000, written: report.servicePortsWritten });

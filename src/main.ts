@@ -10,7 +10,7 @@ import type { Config } from './config/config.ts';
 import { exitCodeOf, formatError, TurnoutError } from './errors.ts';
 import { runningInstance } from './instance.ts';
 import { createLogger } from './log.ts';
-import { type Proxy, runProxy } from './proxy.ts';
+import { type ProxyOptions, runProxy } from './proxy.ts';
 import { VERSION } from './version.ts';
 
 async function main(): Promise<void> {
@@ -26,7 +26,10 @@ async function main(): Promise<void> {
     case 'run': {
       const stop = new AbortController();
       for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
-      await runProxy({ config, logger, version: VERSION, makeBackend: (facts) => makeBackend(config, logger, facts) }, stop.signal);
+      await runProxy(
+        { config, logger, version: VERSION, makeBackend: (facts) => makeBackend(config, logger, facts) },
+        stop.signal,
+      );
       return;
     }
     case 'status': {
@@ -53,7 +56,7 @@ async function main(): Promise<void> {
   }
 }
 
-function makeBackend(config: Config, logger: ReturnType<typeof createLogger>, facts: Proxy['facts']): Backend {
+function makeBackend(config: Config, logger: ReturnType<typeof createLogger>, facts: ProxyOptions['facts']): Backend {
   return config.proxyMode === 'fake' ? new FakeBackend() : new EbpfBackend(config, logger, facts);
 }
 

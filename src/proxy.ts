@@ -26,7 +26,7 @@ export interface NodeFacts {
   readonly podCIDRs: readonly string[];
 }
 
-export interface Proxy {
+export interface ProxyOptions {
   readonly config: Config;
   readonly logger: Logger;
   readonly version: string;
@@ -35,7 +35,7 @@ export interface Proxy {
 }
 
 /** Runs until the signal aborts. What is programmed stays in force. */
-export async function runProxy(options: Omit<Proxy, 'facts'>, signal: AbortSignal): Promise<void> {
+export async function runProxy(options: Omit<ProxyOptions, 'facts'>, signal: AbortSignal): Promise<void> {
   const { config, logger, version } = options;
   const state = new ClusterState(config.nodeName);
   const startedAt = new Date().toISOString();
@@ -47,7 +47,11 @@ export async function runProxy(options: Omit<Proxy, 'facts'>, signal: AbortSigna
     proxyMode: backend.mode,
     pinFolder: pinPathOf(backend),
   }));
-  const metrics = new Metrics({ proxyMode: backend.mode, version, onReadError: (error) => logger.error('Reading counters failed', { err: error }) });
+  const metrics = new Metrics({
+    proxyMode: backend.mode,
+    version,
+    onReadError: (error) => logger.error('Reading counters failed', { err: error }),
+  });
   const health = new HealthServer({
     address: config.healthzBindAddress,
     hardFail: config.bindAddressHardFail,
@@ -88,7 +92,7 @@ export async function runProxy(options: Omit<Proxy, 'facts'>, signal: AbortSigna
 }
 
 function makeLoop(
-  { config, logger }: Omit<Proxy, 'facts'>,
+  { config, logger }: Omit<ProxyOptions, 'facts'>,
   backend: Backend,
   state: ClusterState,
   { health, metrics }: { health: HealthServer; metrics: Metrics },
@@ -110,7 +114,8 @@ function makeLoop(
         metrics.syncCompleted(durationMs, true);
         metrics.setPendingChanges(0, 0);
         for (const family of FAMILIES) health.updated(family);
-        if (isFirst) logger.info('Ready', { servicePorts: state.desired().servicePorts.size, written: report.servicePortsWritten });
+        if (isFirst)
+          logger.info('Ready', { servicePorts: state.desired().servicePorts.size, written: report.servicePortsWritten });
         isFirst = false;
       },
       failed: (durationMs) => metrics.syncCompleted(durationMs, false),

@@ -25,7 +25,8 @@ export function refusals(struct: Struct): string[] {
     }
     end = struct.kind === 'struct' ? member.offset + sizeOf(member.type) : Math.max(end, sizeOf(member.type));
   }
-  if (struct.size > end) faults.push(`${struct.name}: ${struct.size - end} octets of implicit padding at its end; write them as \`pad\``);
+  if (struct.size > end)
+    faults.push(`${struct.name}: ${struct.size - end} octets of implicit padding at its end; write them as \`pad\``);
   return faults;
 }
 

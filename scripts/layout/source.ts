@@ -80,7 +80,9 @@ function structSource(struct: Struct): string {
   const name = pascal(struct.name);
   const members = struct.members.filter((member) => !isPad(member.name));
   const at = (offset: number): string => (offset === 0 ? 'at' : `at + ${offset}`);
-  const fields = members.map(({ name: field, type, doc }) => `  ${camel(field)}: ${codecOf(type).type};${doc ? ` // ${doc}` : ''}`);
+  const fields = members.map(
+    ({ name: field, type, doc }) => `  ${camel(field)}: ${codecOf(type).type};${doc ? ` // ${doc}` : ''}`,
+  );
   const reads = members.map(({ name: field, type, offset }) => `    ${camel(field)}: ${codecOf(type).read(at(offset))},`);
   const writes = members.map(({ name: field, type, offset }) => `  ${codecOf(type).write(at(offset), `value.${camel(field)}`)}`);
   const usesView = [...reads, ...writes].some((line) => line.includes('view.'));

@@ -1,5 +1,5 @@
 // The text of one manifest file -> the objects in it, with where each stands.
-import { isMap, isSeq, LineCounter, type Node as YamlNode, parseAllDocuments } from 'yaml';
+import { isMap, isSeq, LineCounter, parseAllDocuments, type Node as YamlNode } from 'yaml';
 import { type ReadResult, readObject } from './read-object.ts';
 
 export interface ManifestObject {

@@ -2,8 +2,8 @@
 import { watch } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type HeldObject, ManifestObjects, referenceKey } from './manifest-objects.ts';
 import { parseManifestFile } from './manifest-file.ts';
+import { type HeldObject, ManifestObjects, referenceKey } from './manifest-objects.ts';
 import { describeReference } from './read-object.ts';
 import type { Source, SourceListener, SourceWarning } from './source.ts';
 
@@ -96,7 +96,12 @@ export class ManifestsSource implements Source {
       this.#files.set(name, { signature, inode, warnings });
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return false; // gone between two looks: the next one tells
-      warn({ where: name, object: '', field: '', message: `cannot be read (${codeOf(error)}); what it last held stays in force` });
+      warn({
+        where: name,
+        object: '',
+        field: '',
+        message: `cannot be read (${codeOf(error)}); what it last held stays in force`,
+      });
       this.#files.set(name, { signature: before?.signature ?? '', inode: before?.inode ?? 0n, warnings });
     }
     return true;
@@ -123,7 +128,12 @@ export class ManifestsSource implements Source {
         continue;
       }
       if (held.has(key)) {
-        warn({ where, object: describeReference(result.reference), field: '', message: 'is in this file twice; the first is taken' });
+        warn({
+          where,
+          object: describeReference(result.reference),
+          field: '',
+          message: 'is in this file twice; the first is taken',
+        });
         continue;
       }
       const object = result.kind === 'object' ? result.object : null;
@@ -159,7 +169,13 @@ export class ManifestsSource implements Source {
 
 async function statOf(path: string): Promise<{ ino: bigint; size: bigint; mtimeNs: bigint; mtimeMs: number; isFile: boolean }> {
   const status = await stat(path, { bigint: true });
-  return { ino: status.ino, size: status.size, mtimeNs: status.mtimeNs, mtimeMs: Number(status.mtimeMs), isFile: status.isFile() };
+  return {
+    ino: status.ino,
+    size: status.size,
+    mtimeNs: status.mtimeNs,
+    mtimeMs: Number(status.mtimeMs),
+    isFile: status.isFile(),
+  };
 }
 
 function codeOf(error: unknown): string {

@@ -45,7 +45,8 @@ export function readObject(value: unknown): ReadResult {
   if (name === '') return { kind: 'faulty', reference: null, faults: object.faults };
   const reference: ObjectReference = { kind, namespace, name };
   if (!NAME.test(name)) metadata.fault('name', `is no Kubernetes name: ${JSON.stringify(name)}`);
-  if (namespace !== '' && !NAME.test(namespace)) metadata.fault('namespace', `is no Kubernetes name: ${JSON.stringify(namespace)}`);
+  if (namespace !== '' && !NAME.test(namespace))
+    metadata.fault('namespace', `is no Kubernetes name: ${JSON.stringify(namespace)}`);
   const apiVersion = object.requiredString('apiVersion');
   if (apiVersion !== '' && !API_VERSIONS[kind].includes(apiVersion)) {
     object.fault('apiVersion', `is ${apiVersion}; ${kind} is read as ${API_VERSIONS[kind].join(' or ')}`);

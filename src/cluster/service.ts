@@ -1,6 +1,5 @@
 // Service v1 -> our plain value. Fields and their defaults: kube-proxy-parity.md 5.2.
-import { ipFamilyOf } from '../state/ip.ts';
-import { parseCidr } from '../state/ip.ts';
+import { ipFamilyOf, parseCidr } from '../state/ip.ts';
 import type { Protocol, Service } from '../state/model.ts';
 import type { ObjectReader } from './object-reader.ts';
 
@@ -35,7 +34,8 @@ function readPorts(spec: ObjectReader): Service['ports'] {
   const seen = new Set<string>();
   for (const [i, port] of ports.entries()) {
     const key = `${port.name}/${port.protocol}`;
-    if (seen.has(key)) spec.fault(`ports[${i}].name`, `is a second port ${JSON.stringify(port.name)} of protocol ${port.protocol}`);
+    if (seen.has(key))
+      spec.fault(`ports[${i}].name`, `is a second port ${JSON.stringify(port.name)} of protocol ${port.protocol}`);
     seen.add(key);
   }
   return ports;

@@ -1,7 +1,8 @@
 // The few reads and writes that generated codecs are made of. Host order is little-endian: the programs run on this machine.
 import { endianness } from 'node:os';
 
-if (endianness() !== 'LE') throw new Error('turnout runs on little-endian machines only: its codecs write host order as little-endian');
+if (endianness() !== 'LE')
+  throw new Error('turnout runs on little-endian machines only: its codecs write host order as little-endian');
 
 const text = new TextDecoder();
 const utf8 = new TextEncoder();

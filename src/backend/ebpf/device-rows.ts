@@ -28,7 +28,10 @@ const ETHERNET_OCTETS = 14;
 
 /** A shell pattern of `*` and `?` against a device name. */
 export function matchesPattern(pattern: string, name: string): boolean {
-  const expression = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.');
+  const expression = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
   return new RegExp(`^${expression}$`).test(name);
 }
 

@@ -15,7 +15,7 @@ import { datapathConfig, tableSizes } from './datapath-config.ts';
 import { FlowExpiry } from './expire.ts';
 import { ForwardRule } from './forward-rule.ts';
 import { Hooks } from './hooks.ts';
-import { migrateFrom, type Migration } from './migrate.ts';
+import { type Migration, migrateFrom } from './migrate.ts';
 import { nodePortBlocks } from './node-addresses.ts';
 import { NodeNetwork } from './node-network.ts';
 import { ensureBpffs, findBpffs, layoutName, makePinFolder, mountPoints, type PinFolder, pinFolder, pinFolders } from './pins.ts';

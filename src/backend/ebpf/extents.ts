@@ -50,7 +50,11 @@ export class ExtentAllocator {
   allocate(count: number): Extent | null {
     if (count === 0) return EMPTY;
     this.#collect();
-    const base = this.#take(count) ?? (this.#coalesce(), this.#take(count));
+    let base = this.#take(count);
+    if (base === undefined) {
+      this.#coalesce();
+      base = this.#take(count);
+    }
     if (base === undefined) return null;
     this.#used += count;
     return { base, count };
@@ -70,7 +74,9 @@ export class ExtentAllocator {
       return this.#top - count;
     }
     // The smallest longer run; rare, so a scan of the lengths will do.
-    const length = [...this.#bins.entries()].filter(([n, bases]) => n > count && bases.length > 0).sort(([a], [b]) => a - b)[0]?.[0];
+    const length = [...this.#bins.entries()]
+      .filter(([n, bases]) => n > count && bases.length > 0)
+      .sort(([a], [b]) => a - b)[0]?.[0];
     const longer = length === undefined ? undefined : this.#bins.get(length)?.pop();
     if (longer === undefined || length === undefined) return undefined;
     this.#put({ base: longer + count, count: length - count });

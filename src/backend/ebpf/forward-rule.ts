@@ -66,7 +66,11 @@ export class ForwardRule {
     if (this.#reported.has(command)) return;
     this.#reported.add(command);
     if (status === -1) this.#logger.info('No FORWARD rule: the command is missing', { command });
-    else this.#logger.warn('FORWARD rule could not be set; a FORWARD policy of drop would stop Service traffic', { command, stderr });
+    else
+      this.#logger.warn('FORWARD rule could not be set; a FORWARD policy of drop would stop Service traffic', {
+        command,
+        stderr,
+      });
   }
 }
 

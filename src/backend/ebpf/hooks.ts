@@ -93,7 +93,11 @@ export class Hooks {
   }
 
   /** True when a live link of the right place was there. A dead one (its device is gone, its cgroup another) is removed. */
-  #updatePinned(pin: string, program: BpfProgram, isRightPlace: (info: { ifindex: number; cgroupId: bigint }) => boolean): boolean {
+  #updatePinned(
+    pin: string,
+    program: BpfProgram,
+    isRightPlace: (info: { ifindex: number; cgroupId: bigint }) => boolean,
+  ): boolean {
     if (!existsSync(pin)) return false;
     const link = BpfLink.openPinned(pin);
     try {

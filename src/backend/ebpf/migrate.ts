@@ -2,8 +2,8 @@
 // swapped, and what came in between is copied after. Then the old folder goes.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { MapDescription } from '../../native/addon.ts';
 import type { Logger } from '../../log.ts';
+import type { MapDescription } from '../../native/addon.ts';
 import { BpfLink } from '../../native/bpf-link.ts';
 import { BpfMap } from '../../native/bpf-map.ts';
 import type { BpfObject } from '../../native/bpf-object.ts';
@@ -13,7 +13,16 @@ import { detachPinned } from './hooks.ts';
 import { type PinFolder, pinNames, removePinFolder } from './pins.ts';
 
 /** In this order: what a row refers to is there before it. Sockets' storage lives with the sockets and cannot be copied. */
-const COPIED = ['backend_gens', 'backends', 'service_names', 'service_stats', 'frontends', 'flow_states', 'flows', 'counters'] as const;
+const COPIED = [
+  'backend_gens',
+  'backends',
+  'service_names',
+  'service_stats',
+  'frontends',
+  'flow_states',
+  'flows',
+  'counters',
+] as const;
 /** Written by programs, so they may change between the copy and the swap. */
 const COPIED_AGAIN = ['flow_states', 'flows'] as const;
 const ARRAY = 2;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ServiceRow } from '../../cli/services-table.ts';
 import type { StatusHook } from '../../cli/status-table.ts';
 import { addressText } from '../../datapath/address.ts';
-import { type Frontend, FrontendFlag, readFlowState, LB_FLOW_STATE_SIZE } from '../../datapath/layout.gen.ts';
+import { type Frontend, FrontendFlag, LB_FLOW_STATE_SIZE, readFlowState } from '../../datapath/layout.gen.ts';
 import { BpfLink } from '../../native/bpf-link.ts';
 import { BpfMap } from '../../native/bpf-map.ts';
 import { Netlink } from '../../native/netlink.ts';
@@ -23,7 +23,9 @@ export interface DatapathView {
 }
 
 const NOTHING: DatapathView = { pinFolder: '', hooks: [], tables: [], drops: {}, events: {}, warnings: [] };
-const PROTOCOL_NAMES = new Map(Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name as ServiceRow['protocol']]));
+const PROTOCOL_NAMES = new Map(
+  Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name as ServiceRow['protocol']]),
+);
 
 /** The folder in force: the one with links; during a migration the other is about to go. */
 function folderInForce(bpffsRoot: string): PinFolder | null {
@@ -85,7 +87,8 @@ function viewHooks(folder: PinFolder): { hooks: StatusHook[]; warnings: string[]
     hooks.set(place, hook);
   }
   for (const hook of hooks.values()) {
-    if (hook.attach === 'cgroup' && hook.programs.length < SOCKET_PROGRAMS.length) warnings.push(`${hook.place}: some socket hooks are missing`);
+    if (hook.attach === 'cgroup' && hook.programs.length < SOCKET_PROGRAMS.length)
+      warnings.push(`${hook.place}: some socket hooks are missing`);
   }
   return { hooks: [...hooks.values()], warnings };
 }

@@ -50,7 +50,9 @@ export function ensureBpffs(configured: string): string {
 
 /** Name of the folder for this layout and these sizes. */
 export function layoutName(sizes: Readonly<Record<string, number>>): string {
-  const text = Object.entries(sizes).sort().map(([map, rows]) => `${map} ${rows} rows`);
+  const text = Object.entries(sizes)
+    .sort()
+    .map(([map, rows]) => `${map} ${rows} rows`);
   return fingerprintOf([...LAYOUT, ...text]);
 }
 

@@ -1,7 +1,8 @@
 // Units -> rows, in an order in which a reader never sees a hole.
-import { TurnoutError } from '../../errors.ts';
+
 import { addressOctets } from '../../datapath/address.ts';
 import { BackendFlag, type Frontend } from '../../datapath/layout.gen.ts';
+import { TurnoutError } from '../../errors.ts';
 import type { Changes, DesiredState, Endpoint, ServicePort } from '../../state/model.ts';
 import type { SyncReport } from '../backend.ts';
 import { type Extent, ExtentAllocator } from './extents.ts';
@@ -104,7 +105,8 @@ export class ServiceProgrammer {
     const clusterKey = listKey(lists.cluster);
     const localKey = listKey(lists.local);
     const isListKept = before?.cluster.key === clusterKey && before.local.key === localKey;
-    if (before && isListKept && before.affinitySeconds === unit.sessionAffinitySeconds && isSameMap(before.frontends, frontends)) return;
+    if (before && isListKept && before.affinitySeconds === unit.sessionAffinitySeconds && isSameMap(before.frontends, frontends))
+      return;
 
     const serviceId = before?.serviceId ?? this.#newServiceId(unit);
     const { backends, left } = this.#identities([...lists.cluster, ...lists.local], before);

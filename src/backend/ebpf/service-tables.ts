@@ -37,7 +37,8 @@ export const frontendKeyBytes = (key: FrontendKey): Uint8Array => {
 };
 
 /** `key` octets as a string, to look rows up by. */
-export const keyText = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+export const keyText = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 export const keyBytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'));
 
 export class ServiceTables {

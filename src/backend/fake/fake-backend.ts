@@ -42,7 +42,10 @@ export class FakeBackend implements Backend {
 
   /** Canonical text, one line each unit, sorted. */
   dump(): string {
-    return [...this.#lines.values()].sort().map((line) => `${line}\n`).join('');
+    return [...this.#lines.values()]
+      .sort()
+      .map((line) => `${line}\n`)
+      .join('');
   }
 
   close(): Promise<void> {
