@@ -69,8 +69,9 @@ export class SyncLoop {
     let nextFullMs = performance.now() + fullSyncPeriodMs;
     let failures = 0;
     while (!signal.aborted) {
-      const waitMs = failures > 0 ? Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), retryMs) : nextFullMs - performance.now();
-      if (!this.#isRequested || !this.#isReady) await this.#sleep(waitMs, () => this.#isRequested && this.#isReady);
+      const untilFullMs = this.#isReady ? nextFullMs - performance.now() : Number.POSITIVE_INFINITY;
+      const waitMs = failures > 0 ? Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), retryMs) : untilFullMs;
+      await this.#sleep(waitMs, () => signal.aborted || (this.#isRequested && this.#isReady));
       if (signal.aborted) return;
       if (!this.#isReady) continue;
       const isFull = performance.now() >= nextFullMs;
