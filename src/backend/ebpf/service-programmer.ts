@@ -25,6 +25,13 @@ interface Batch {
   readonly releasedServiceIds: number[];
 }
 
+/** What one unit takes before anybody reads it: given back when the unit fails. */
+interface Taken {
+  readonly extents: Extent[];
+  readonly backendIds: number[];
+  readonly serviceIds: number[];
+}
+
 /**
  * Invariants:
  * - A list never changes in place: a new one is written to free rows, then every frontend of the unit is published with it.
@@ -72,9 +79,11 @@ export class ServiceProgrammer {
     for (const key of removed) this.#remove(key, batch);
     for (const key of upserted) {
       const unit = desired.servicePorts.get(key);
+      const taken: Taken = { extents: [], backendIds: [], serviceIds: [] };
       try {
-        if (unit) this.#write(unit, batch);
+        if (unit) this.#write(unit, batch, taken);
       } catch (error) {
+        this.#giveBack(taken);
         failures.push({ key, message: error instanceof Error ? error.message : String(error) });
       }
     }
@@ -94,7 +103,7 @@ export class ServiceProgrammer {
     batch.units.set(key, null);
   }
 
-  #write(unit: ServicePort, batch: Batch): void {
+  #write(unit: ServicePort, batch: Batch, taken: Taken): void {
     const rows = frontendRowsOf(unit).map(({ key, flags }) => ({ key: keyText(frontendKeyBytes(key)), flags }));
     const before = this.#units.get(unit.key);
     if (rows.length === 0) return this.#remove(unit.key, batch);
@@ -108,11 +117,13 @@ export class ServiceProgrammer {
     if (before && isListKept && before.affinitySeconds === unit.sessionAffinitySeconds && isSameMap(before.frontends, frontends))
       return;
 
-    const serviceId = before?.serviceId ?? this.#newServiceId(unit);
-    const { backends, left } = this.#identities([...lists.cluster, ...lists.local], before);
+    const serviceId = before?.serviceId ?? this.#newServiceId(unit, taken);
+    const { backends, left } = this.#identities([...lists.cluster, ...lists.local], before, taken);
     const keep = { serviceId, backends };
-    const cluster = this.#list(lists.cluster, clusterKey, before?.cluster, keep, batch);
-    const local = this.#list(lists.local, localKey, before?.local, keep, batch);
+    const cluster = this.#list(lists.cluster, clusterKey, before?.cluster, keep, taken);
+    const local = this.#list(lists.local, localKey, before?.local, keep, taken);
+    if (before && before.cluster !== cluster) batch.released.push(before.cluster.extent);
+    if (before && before.local !== local) batch.released.push(before.local.extent);
     const generation = ((before?.generation ?? 0) + 1) >>> 0;
     const affinitySeconds = unit.sessionAffinitySeconds;
     for (const [key, flags] of frontends) {
@@ -128,26 +139,29 @@ export class ServiceProgrammer {
   #identities(
     endpoints: readonly Endpoint[],
     before: ProgrammedUnit | undefined,
+    taken: Taken,
   ): { backends: Map<string, BackendIdentity>; left: BackendIdentity[] } {
     const backends = new Map<string, BackendIdentity>();
     for (const endpoint of endpoints) {
       const key = endpointKey(endpoint);
       if (backends.has(key)) continue;
-      backends.set(key, before?.backends.get(key) ?? this.#newBackend());
+      backends.set(key, before?.backends.get(key) ?? this.#newBackend(taken));
     }
     const left = [...(before?.backends.entries() ?? [])].filter(([key]) => !backends.has(key)).map(([, identity]) => identity);
     return { backends, left };
   }
 
-  #newBackend(): BackendIdentity {
+  #newBackend(taken: Taken): BackendIdentity {
     const allocated = this.#backendIds.allocate();
     if (!allocated) throw new TurnoutError('EBACKENDSFULL', 'no free backend id', { hint: 'raise --ebpf-backend-table-size' });
+    taken.backendIds.push(allocated.id);
     return { id: allocated.id, generation: this.#tables.generation(allocated.id) };
   }
 
-  #newServiceId(unit: ServicePort): number {
+  #newServiceId(unit: ServicePort, taken: Taken): number {
     const allocated = this.#serviceIds.allocate();
     if (!allocated) throw new TurnoutError('ESERVICESFULL', 'no free service id', { hint: 'raise --ebpf-service-table-size' });
+    taken.serviceIds.push(allocated.id);
     if (allocated.isReused) this.#tables.zeroStats(allocated.id);
     this.#tables.name(allocated.id, { namespaceName: unit.namespace, name: unit.name, portName: unit.portName });
     return allocated.id;
@@ -158,10 +172,9 @@ export class ServiceProgrammer {
     key: string,
     before: ProgrammedList | undefined,
     keep: { serviceId: number; backends: ReadonlyMap<string, BackendIdentity> },
-    batch: Batch,
+    taken: Taken,
   ): ProgrammedList {
     if (before?.key === key) return before;
-    if (before) batch.released.push(before.extent);
     if (endpoints.length === 0) return EMPTY_LIST;
     const extent = this.#extents.allocate(endpoints.length);
     if (!extent) {
@@ -169,6 +182,7 @@ export class ServiceProgrammer {
         hint: 'raise --ebpf-backend-table-size',
       });
     }
+    taken.extents.push(extent);
     for (const [i, endpoint] of endpoints.entries()) {
       const identity = keep.backends.get(endpointKey(endpoint)) ?? { id: 0, generation: 0 };
       this.#tables.writeBackend(extent.base + i, {
@@ -181,6 +195,15 @@ export class ServiceProgrammer {
       });
     }
     return { key, extent };
+  }
+
+  #giveBack({ extents, backendIds, serviceIds }: Taken): void {
+    for (const extent of extents) this.#extents.release(extent);
+    for (const id of backendIds) this.#backendIds.release(id);
+    for (const id of serviceIds) {
+      this.#tables.forgetName(id);
+      this.#serviceIds.release(id);
+    }
   }
 
   /** New lists first, then what goes: an address that moves from one unit to another is published last. */

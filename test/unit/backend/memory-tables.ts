@@ -1,0 +1,83 @@
+// The tables of Services in memory, for what decides about them. `log` has each write that readers could see, in order.
+import { keyBytes, type ServiceTables } from '../../../src/backend/ebpf/service-tables.ts';
+import { addressText } from '../../../src/datapath/address.ts';
+import { type Backend, type Frontend, readFrontendKey, type ServiceName } from '../../../src/datapath/layout.gen.ts';
+
+const NO_BACKEND: Backend = { address: new Uint8Array(16), port: 0, flags: 0, serviceId: 0, backendId: 0, generation: 0 };
+
+export class MemoryTables {
+  readonly rows = new Map<string, Frontend>();
+  readonly backends = new Map<number, Backend>();
+  readonly generations = new Map<number, number>();
+  readonly serviceNames = new Map<number, ServiceName>();
+  readonly zeroed: number[] = [];
+  readonly log: string[] = [];
+  readonly backendRows: number;
+  readonly serviceIds: number;
+
+  constructor(backendRows: number, serviceIds: number) {
+    this.backendRows = backendRows;
+    this.serviceIds = serviceIds;
+  }
+
+  /** As what the programmer asks for. */
+  get tables(): ServiceTables {
+    return this as unknown as ServiceTables;
+  }
+
+  /** What a packet to `frontend` ('10.96.0.10:80') may be sent to; null when there is no such row. */
+  backendsOf(frontend: string, list: 'cluster' | 'local' = 'cluster'): string[] | null {
+    const found = [...this.rows].find(([key]) => nameOf(key) === frontend);
+    if (!found) return null;
+    const { base, count } = found[1][list];
+    return Array.from({ length: count }, (_, i) => {
+      const backend = this.readBackend(base + i);
+      return backend.serviceId === found[1].serviceId ? `${addressText(backend.address)}:${backend.port}` : 'of another Service';
+    });
+  }
+
+  writeBackend(row: number, backend: Backend): void {
+    this.backends.set(row, backend);
+  }
+  readBackend(row: number): Backend {
+    return this.backends.get(row) ?? NO_BACKEND;
+  }
+  generation(id: number): number {
+    return this.generations.get(id) ?? 0;
+  }
+  raiseGeneration(id: number): void {
+    this.generations.set(id, this.generation(id) + 1);
+  }
+  publish(rows: readonly { readonly key: string; readonly frontend: Frontend }[]): void {
+    for (const { key, frontend } of rows) {
+      this.rows.set(key, frontend);
+      this.log.push(`publish ${nameOf(key)}`);
+    }
+  }
+  withdraw(keys: readonly string[]): void {
+    for (const key of keys) {
+      this.rows.delete(key);
+      this.log.push(`withdraw ${nameOf(key)}`);
+    }
+  }
+  name(id: number, name: ServiceName): void {
+    this.serviceNames.set(id, name);
+  }
+  forgetName(id: number): void {
+    this.serviceNames.delete(id);
+  }
+  zeroStats(id: number): void {
+    this.zeroed.push(id);
+  }
+  *frontends(): ReturnType<ServiceTables['frontends']> {
+    for (const [key, frontend] of this.rows) yield { key, frontendKey: readFrontendKey(keyBytes(key)), frontend };
+  }
+  names(): Map<number, ServiceName> {
+    return this.serviceNames;
+  }
+}
+
+function nameOf(key: string): string {
+  const { address, port } = readFrontendKey(keyBytes(key));
+  return `${addressText(address)}:${port}`;
+}

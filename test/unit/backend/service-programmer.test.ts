@@ -1,0 +1,178 @@
+import { describe, expect, test } from 'vitest';
+import { ServiceProgrammer } from '../../../src/backend/ebpf/service-programmer.ts';
+import type { Changes, DesiredState, ServicePort } from '../../../src/state/model.ts';
+import { MemoryTables } from './memory-tables.ts';
+import { endpointOf, unitOf } from './unit-of.ts';
+
+const GRACE_MS = 1000;
+
+/** A Service by name, ClusterIP and endpoints. */
+function service(name: string, clusterIP: string, endpoints: string[], values: Partial<ServicePort> = {}): ServicePort {
+  const clusterEndpoints = endpoints.map(endpointOf);
+  const localEndpoints = clusterEndpoints.filter(({ isLocal }) => isLocal);
+  return unitOf({ name, clusterIP, clusterEndpoints, localEndpoints, hasEndpoints: endpoints.length > 0, ...values });
+}
+
+const WEB = service('web', '10.96.0.1', ['10.244.1.1:80', '10.244.1.2:80']);
+const DNS = service('dns', '10.96.0.2', ['10.244.2.1:53']);
+
+/** A programmer over tables in memory. upsert() and remove() are passes with those changes only, full() compares all. */
+function programmed({ backendRows = 64, serviceIds = 16, memory = new MemoryTables(backendRows, serviceIds) } = {}) {
+  const clock = { nowMs: 0 };
+  const programmer = new ServiceProgrammer(memory.tables, () => clock.nowMs);
+  const servicePorts = new Map<string, ServicePort>();
+  const desired: DesiredState = { servicePorts, serviceCIDRs: [], node: null };
+  const sync = (changes: Partial<Changes>) =>
+    programmer.sync(desired, { full: false, upserted: new Set(), removed: new Set(), ...changes });
+  const set = (units: ServicePort[]): Set<string> => {
+    for (const unit of units) servicePorts.set(unit.key, unit);
+    return new Set(units.map(({ key }) => key));
+  };
+  return {
+    memory,
+    clock,
+    programmer,
+    upsert: (...units: ServicePort[]) => sync({ upserted: set(units) }),
+    full: (...units: ServicePort[]) => {
+      set(units);
+      return sync({ full: true });
+    },
+    remove: (unit: ServicePort) => {
+      servicePorts.delete(unit.key);
+      return sync({ removed: new Set([unit.key]) });
+    },
+  };
+}
+
+describe('a Service', () => {
+  test('is its frontends with its list of backends and its name', () => {
+    const { memory, upsert } = programmed();
+    expect(upsert(WEB)).toEqual({ servicePortsWritten: 1, servicePortsRemoved: 0, failures: [] });
+    expect(memory.backendsOf('10.96.0.1:80')).toEqual(['10.244.1.1:80', '10.244.1.2:80']);
+    expect([...memory.serviceNames.values()]).toEqual([{ namespaceName: 'default', name: 'web', portName: 'http' }]);
+  });
+
+  test('that is as it was costs no write', () => {
+    const { memory, upsert } = programmed();
+    upsert(WEB);
+    expect(upsert({ ...WEB })).toMatchObject({ servicePortsWritten: 0 });
+    expect(memory.log).toEqual(['publish 10.96.0.1:80']);
+  });
+
+  test('has its local endpoints in a list of their own only under a Local policy', () => {
+    const { memory, upsert } = programmed();
+    const endpoints = ['10.244.1.1:80 local', '10.244.1.2:80'];
+    upsert(service('web', '10.96.0.1', endpoints));
+    expect(memory.backendsOf('10.96.0.1:80', 'local')).toEqual([]);
+    upsert(service('web', '10.96.0.1', endpoints, { externalTrafficPolicy: 'Local' }));
+    expect(memory.backendsOf('10.96.0.1:80', 'local')).toEqual(['10.244.1.1:80']);
+  });
+
+  test('that is gone leaves no row, no name and no id', () => {
+    const { memory, programmer, upsert, remove } = programmed();
+    upsert(WEB, DNS);
+    expect(remove(WEB)).toEqual({ servicePortsWritten: 0, servicePortsRemoved: 1, failures: [] });
+    expect(memory.backendsOf('10.96.0.1:80')).toBeNull();
+    expect([...memory.serviceNames.values()].map(({ name }) => name)).toEqual(['dns']);
+    expect([programmer.usedFrontends, programmer.usedBackendRows]).toEqual([1, 1]);
+  });
+
+  test('whose address moves to another one is never without a row', () => {
+    const { memory, upsert } = programmed();
+    upsert(service('web', '10.96.0.1', ['10.244.1.1:80'], { externalIPs: ['192.0.2.1'] }));
+    memory.log.length = 0;
+    upsert(WEB, service('dns', '10.96.0.2', ['10.244.2.1:53'], { externalIPs: ['192.0.2.1'] }));
+    expect(memory.log).not.toContain('withdraw 192.0.2.1:80');
+    expect(memory.backendsOf('192.0.2.1:80')).toEqual(['10.244.2.1:53']);
+  });
+});
+
+describe('a list of backends', () => {
+  test('is never changed where readers may be: a new one is elsewhere until the grace period is over', () => {
+    const { memory, clock, upsert } = programmed({ backendRows: 5 });
+    upsert(WEB);
+    const before = new Map(memory.backends);
+    upsert(service('web', '10.96.0.1', ['10.244.1.2:80', '10.244.1.3:80']));
+    for (const [row, backend] of before) expect(memory.backends.get(row)).toEqual(backend);
+    clock.nowMs = GRACE_MS;
+    upsert(WEB);
+    expect(memory.backendsOf('10.96.0.1:80')).toEqual(['10.244.1.1:80', '10.244.1.2:80']);
+  });
+
+  test('keeps the ids of endpoints that stay, and tells flows of those that left', () => {
+    const { memory, upsert } = programmed();
+    const idOf = (port: number): number => [...memory.backends.values()].findLast((each) => each.port === port)?.backendId ?? 0;
+    upsert(service('web', '10.96.0.1', ['10.244.1.1:1', '10.244.1.1:2']));
+    const [first, second] = [idOf(1), idOf(2)];
+    upsert(service('web', '10.96.0.1', ['10.244.1.1:2', '10.244.1.1:3']));
+    expect(idOf(2)).toBe(second);
+    expect(idOf(3)).not.toBe(first);
+    expect([...memory.generations]).toEqual([[first, 1]]);
+  });
+});
+
+describe('when the table of backends is full', () => {
+  const MORE = service('web', '10.96.0.1', ['10.244.1.1:80', '10.244.1.2:80', '10.244.1.3:80']);
+
+  test('that unit fails by name, what it had stays in force, and the others are written', () => {
+    const { memory, upsert } = programmed({ backendRows: 5 });
+    upsert(WEB);
+    const report = upsert(MORE, DNS);
+    expect(report).toMatchObject({
+      servicePortsWritten: 1,
+      failures: [{ key: MORE.key, message: expect.stringContaining('no ') }],
+    });
+    expect(memory.backendsOf('10.96.0.1:80')).toEqual(['10.244.1.1:80', '10.244.1.2:80']);
+    expect(memory.backendsOf('10.96.0.2:80')).toEqual(['10.244.2.1:53']);
+  });
+
+  test('rows in use are not given to others, however often it is tried again', () => {
+    const { memory, clock, programmer, upsert } = programmed({ backendRows: 5 });
+    upsert(WEB);
+    for (let i = 0; i < 3; i++) {
+      upsert(MORE);
+      clock.nowMs += GRACE_MS;
+    }
+    expect(programmer.usedBackendRows).toBe(2);
+    upsert(service('dns', '10.96.0.2', ['10.244.2.1:53', '10.244.2.2:53']));
+    expect(memory.backendsOf('10.96.0.1:80')).toEqual(['10.244.1.1:80', '10.244.1.2:80']);
+  });
+
+  test('what a failed unit had taken is free again', () => {
+    const { memory, clock, programmer, upsert } = programmed({ backendRows: 7, serviceIds: 3 });
+    upsert(WEB);
+    const local = ['10.244.3.1:80 local', '10.244.3.2:80 local', '10.244.3.3:80 local'];
+    const api = service('api', '10.96.0.3', local, { internalTrafficPolicy: 'Local' });
+    for (let i = 0; i < 3; i++) {
+      expect(upsert(api).failures).toHaveLength(1);
+      clock.nowMs += GRACE_MS;
+    }
+    expect(programmer.usedBackendRows).toBe(2);
+    expect([...memory.serviceNames.values()].map(({ name }) => name)).toEqual(['web']);
+    expect(upsert({ ...api, internalTrafficPolicy: 'Cluster' }).failures).toEqual([]);
+    expect(memory.backendsOf('10.96.0.3:80')).toEqual(['10.244.3.1:80', '10.244.3.2:80', '10.244.3.3:80']);
+  });
+});
+
+describe('after a restart', () => {
+  test('nothing is written when nothing changed', () => {
+    const { memory, upsert } = programmed();
+    upsert(WEB, DNS);
+    memory.log.length = 0;
+    const next = programmed({ memory });
+    expect(next.full(WEB, DNS)).toEqual({ servicePortsWritten: 0, servicePortsRemoved: 0, failures: [] });
+    expect(memory.log).toEqual([]);
+    expect([next.programmer.usedFrontends, next.programmer.usedBackendRows]).toEqual([2, 3]);
+  });
+
+  test('what is gone and what belongs to nobody is removed with the first full picture', () => {
+    const { memory, upsert } = programmed();
+    const api = service('api', '10.96.0.3', []);
+    upsert(WEB, DNS, api);
+    const [dnsId] = [...memory.serviceNames].find(([, { name }]) => name === 'dns') ?? [0];
+    memory.forgetName(dnsId);
+    expect(programmed({ memory }).full(WEB)).toMatchObject({ servicePortsWritten: 0, servicePortsRemoved: 1 });
+    expect(memory.rows.size).toBe(1);
+    expect(memory.backendsOf('10.96.0.1:80')).toEqual(['10.244.1.1:80', '10.244.1.2:80']);
+  });
+});
