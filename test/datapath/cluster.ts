@@ -56,6 +56,23 @@ export const CASES: readonly { addresses: Addresses; transport: Transport; title
 );
 export const FAMILIES = [V4, V6].map((addresses) => ({ addresses, title: addresses.family }));
 
+export interface FrontendOf {
+  readonly kind: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Where servicePort() is reached: the ClusterIP, then the external frontends. */
+export const frontendsOf = (addresses: Addresses): FrontendOf[] => [
+  { kind: 'ClusterIP', address: addresses.clusterIP, port: PORT },
+  ...externalFrontendsOf(addresses),
+];
+export const externalFrontendsOf = (addresses: Addresses): FrontendOf[] => [
+  { kind: 'node port', address: addresses.node, port: NODE_PORT },
+  { kind: 'external IP', address: addresses.externalIP, port: PORT },
+  { kind: 'load-balancer IP', address: addresses.loadBalancerIP, port: PORT },
+];
+
 export function endpoint(ip: string, port = TARGET_PORT, isLocal = false): Endpoint {
   return { ip, port, isLocal, ready: true, serving: true, terminating: false };
 }
@@ -92,6 +109,12 @@ export interface Segment extends Headers {
   readonly flags?: string; // TCP only
   readonly payload?: Uint8Array;
   readonly checksum?: number;
+}
+
+/** Ports of a TCP or UDP packet. */
+export function portsOf(packet: Packet): { sourcePort: number; destinationPort: number } {
+  if (packet.l4.kind !== 'tcp' && packet.l4.kind !== 'udp') throw new Error(`${packet.l4.kind} has no ports`);
+  return { sourcePort: packet.l4.sourcePort, destinationPort: packet.l4.destinationPort };
 }
 
 /** One packet of this transport: a TCP SYN or a datagram unless the fields say otherwise. */
