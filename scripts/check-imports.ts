@@ -19,7 +19,7 @@ const root = join(import.meta.dirname, '..', 'src');
 const faults: string[] = [];
 for (const file of globSync('**/*.ts', { cwd: root })) {
   const from = file.split('/')[0] ?? '';
-  for (const [, target = ''] of readFileSync(join(root, file), 'utf8').matchAll(/from '(\.[^']+)'/g)) {
+  for (const [, target = ''] of readFileSync(join(root, file), 'utf8').matchAll(/\b(?:from |import |import\()'(\.[^']+)'/g)) {
     const path = normalize(join(dirname(file), target));
     const to = path.split('/')[0] ?? '';
     if (path === 'main.ts') faults.push(`src/${file} imports main.ts; nothing may`);
