@@ -5,7 +5,7 @@ import { Datapath } from './datapath.ts';
 import { changed, type Packet, tcp, udp } from './packet/packet.ts';
 import { readPacket } from './packet/read-packet.ts';
 import './packet/to-be-packet.ts';
-import { octetsOf } from './packet/write-packet.ts';
+import { checksumField, octetsOf } from './packet/write-packet.ts';
 
 let datapath: Datapath;
 beforeAll(async () => {
@@ -60,24 +60,17 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
   test('a wrong layer 4 checksum arrives as wrong as it was sent', () => {
     datapath.program(servicePort(addresses, transport));
     const fields = { source: addresses.client, destination: addresses.clusterIP, sourcePort: CLIENT_PORT, destinationPort: PORT };
-    const right = readChecksum(octetsOf(segment(transport, fields)));
-    const expected = readChecksum(
+    const right = checksumField(octetsOf(segment(transport, fields)));
+    const expected = checksumField(
       octetsOf(changed(segment(transport, fields), { destination: addresses.endpoint, destinationPort: TARGET_PORT })),
     );
     for (const error of [1, 0x100, 0x7fff, 0xfffe]) {
       const checksum = onesComplement(right + error);
       const { packet } = datapath.ingress(segment(transport, { ...fields, checksum }));
-      expect(readChecksum(packet)).toBe(onesComplement(expected + error));
+      expect(checksumField(packet)).toBe(onesComplement(expected + error));
     }
   });
 });
-
-/** The layer 4 checksum field of a TCP or UDP frame without options. */
-function readChecksum(frame: Uint8Array): number {
-  const view = new DataView(frame.buffer, frame.byteOffset);
-  const [l4, protocol] = view.getUint16(12) === 0x0800 ? [34, view.getUint8(23)] : [54, view.getUint8(20)];
-  return view.getUint16(l4 + (protocol === 6 ? 16 : 6));
-}
 
 const onesComplement = (sum: number): number => (sum > 0xffff ? (sum & 0xffff) + (sum >>> 16) : sum);
 
@@ -100,16 +93,16 @@ describe.each(FAMILIES)('UDP over $title', ({ addresses }) => {
 
   test('a checksum that becomes zero is written as 0xffff', () => {
     datapath.program(servicePort(addresses, 'UDP'));
-    const sent = withTwoOctets(readChecksum(octetsOf(changed(withTwoOctets(0), target))));
+    const sent = withTwoOctets(checksumField(octetsOf(changed(withTwoOctets(0), target))));
     const { packet } = datapath.ingress(sent);
-    expect(readChecksum(packet)).toBe(0xffff);
+    expect(checksumField(packet)).toBe(0xffff);
     expect(packet).toBePacket(changed(sent, target));
   });
 
   test('a checksum that was zero, written as 0xffff, becomes the right one', () => {
     datapath.program(servicePort(addresses, 'UDP'));
-    const sent = withTwoOctets(readChecksum(octetsOf(withTwoOctets(0))));
-    expect(readChecksum(octetsOf(sent))).toBe(0xffff);
+    const sent = withTwoOctets(checksumField(octetsOf(withTwoOctets(0))));
+    expect(checksumField(octetsOf(sent))).toBe(0xffff);
     expect(datapath.ingress(sent).packet).toBePacket(changed(sent, target));
   });
 });

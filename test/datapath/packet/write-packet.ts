@@ -114,6 +114,14 @@ function layer4Octets(ip: Ip, l4: Layer4): Uint8Array {
   return octets;
 }
 
+/** The checksum field of a TCP or UDP frame without IP options or extension headers. */
+export function checksumField(frame: Uint8Array | Packet): number {
+  const octets = frame instanceof Uint8Array ? frame : octetsOf(frame);
+  const view = new DataView(octets.buffer, octets.byteOffset);
+  const [at, protocol] = view.getUint16(12) === 0x0800 ? [34, view.getUint8(23)] : [54, view.getUint8(20)];
+  return view.getUint16(at + (protocol === PROTOCOL.tcp ? 16 : 6));
+}
+
 /** Of layer 4 octets whose checksum field is zero. */
 export function layer4Checksum(ip: Ip, l4: Layer4, octets: Uint8Array): number {
   const hasPseudoHeader = !(l4.kind === 'icmp' && ip.version === 4);

@@ -1,0 +1,56 @@
+// In a network namespace of its own: flows that only netfilter's conntrack knows. Prints what became of one packet each.
+import { execFileSync } from 'node:child_process';
+import { CASES, CLIENT_PORT, NODE_PORT, PORT, portsOf, segment, servicePort, TARGET_PORT } from '../cluster.ts';
+import { Datapath } from '../datapath.ts';
+import { readPacket } from '../packet/read-packet.ts';
+
+const OWN_PORT = 15000; // of the SNAT range
+
+interface Flow {
+  readonly source: string;
+  readonly sourcePort: number;
+  readonly destination: string;
+  readonly destinationPort: number;
+}
+
+function remember(protocol: string, { source, sourcePort, destination, destinationPort }: Flow): void {
+  const tuple = ['-s', source, '-d', destination, '--sport', String(sourcePort), '--dport', String(destinationPort)];
+  const state = protocol === 'tcp' ? ['--state', 'ESTABLISHED'] : [];
+  execFileSync('conntrack', ['-I', '-p', protocol, '-t', '120', ...tuple, ...state], { stdio: 'pipe' });
+}
+
+const datapath = await Datapath.load();
+const outcomes = CASES.map(({ addresses, transport, title }) => {
+  datapath.program(servicePort(addresses, transport));
+  const { client, clusterIP, node, endpoint } = addresses;
+  const flows = {
+    toClusterIP: { source: client, sourcePort: CLIENT_PORT, destination: clusterIP, destinationPort: PORT },
+    toNodePort: { source: client, sourcePort: CLIENT_PORT, destination: node, destinationPort: NODE_PORT },
+    toSnatRange: { source: client, sourcePort: CLIENT_PORT, destination: node, destinationPort: OWN_PORT },
+  };
+  /** Of a packet that begins nothing, before and after conntrack knows its flow. */
+  const verdicts = Object.entries(flows).map(([name, flow]) => {
+    const packet = segment(transport, { ...flow, flags: 'A' });
+    // UDP to a frontend begins a flow, which is not wanted before.
+    const before = transport === 'UDP' && name !== 'toSnatRange' ? '' : datapath.ingress(packet).verdict;
+    remember(transport.toLowerCase(), flow);
+    const after = datapath.ingress(packet);
+    const isUnchanged = Buffer.compare(after.packet, datapath.egress(packet).packet) === 0;
+    return [name, [before, after.verdict, isUnchanged ? 'unchanged' : 'translated']];
+  });
+  // A masqueraded flow asks for the port that netfilter has given to another one.
+  remember(transport.toLowerCase(), {
+    source: node,
+    sourcePort: OWN_PORT + 1,
+    destination: endpoint,
+    destinationPort: TARGET_PORT,
+  });
+  const asked = segment(transport, {
+    ...{ source: client, destination: addresses.externalIP, sourcePort: OWN_PORT + 1, destinationPort: PORT },
+  });
+  const arrived = datapath.ingress(asked);
+  const { sourcePort } = portsOf(readPacket(datapath.egress(arrived.packet, arrived.mark).packet));
+  return { title, ...Object.fromEntries(verdicts), takesOtherPort: sourcePort !== OWN_PORT + 1 };
+});
+datapath.close();
+console.log(JSON.stringify(outcomes));
