@@ -1,5 +1,5 @@
 // The text of one manifest file -> the objects in it, with where each stands.
-import { isMap, isSeq, LineCounter, parseAllDocuments, type Node as YamlNode } from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, parseAllDocuments, type Node as YamlNode } from 'yaml';
 import { type ReadResult, readObject } from './read-object.ts';
 
 export interface ManifestObject {
@@ -26,7 +26,7 @@ export function parseManifestFile(fileName: string, text: string): ManifestFile 
     const [error] = document.errors;
     if (error) return { kind: 'unreadable', where: at(error.pos[0]), message: firstLine(error.message) };
     const root = document.contents;
-    if (root === null) continue;
+    if (root === null || (isScalar(root) && root.value === null)) continue;
     let items: (YamlNode | null)[] = [root];
     if (isMap(root) && String(root.get('kind') ?? '').endsWith('List') && isSeq(root.get('items'))) {
       items = (root.get('items') as { items: (YamlNode | null)[] }).items;
@@ -34,7 +34,12 @@ export function parseManifestFile(fileName: string, text: string): ManifestFile 
     for (const item of items) {
       if (!item) continue;
       // Anchors may refer to other parts of the document, so it is the document that resolves them.
-      const value: unknown = item.toJS(document, { maxAliasCount: 1000 });
+      let value: unknown;
+      try {
+        value = item.toJS(document, { maxAliasCount: 1000 });
+      } catch (unresolved) {
+        return { kind: 'unreadable', where: at(item.range?.[0] ?? 0), message: firstLine((unresolved as Error).message) };
+      }
       objects.push({ where: at(item.range?.[0] ?? 0), result: readObject(value), locate: (field) => at(offsetOf(item, field)) });
     }
   }

@@ -1,6 +1,6 @@
 // Objects from a folder of YAML and JSON files, hot-reloaded. For demos, tests, and nodes without an API server.
 import { watch } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseManifestFile } from './manifest-file.ts';
 import { type HeldObject, ManifestObjects, referenceKey } from './manifest-objects.ts';
@@ -89,13 +89,15 @@ export class ManifestsSource implements Source {
       const signature = `${inode} ${size} ${mtimeNs}`;
       if (before?.signature === signature) return true;
       const isReplaced = before !== undefined && before.inode !== inode;
-      if (!isReplaced && Date.now() - mtimeMs < QUIET_MS) return false;
+      // A time in the future is no reason to wait: the clock may be behind, as after a start without a network.
+      if (!isReplaced && Math.abs(Date.now() - mtimeMs) < QUIET_MS) return false;
       const text = await readFile(path, 'utf8');
       if ((await statOf(path)).mtimeNs !== mtimeNs) return false;
       this.#take(name, text, objects, warn);
       this.#files.set(name, { signature, inode, warnings });
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return false; // gone between two looks: the next one tells
+      // Gone between two looks: the next one tells. A link to nowhere stays, and is no reason to wait.
+      if (codeOf(error) === 'ENOENT' && !(await isThere(path))) return false;
       warn({
         where: name,
         object: '',
@@ -176,6 +178,14 @@ async function statOf(path: string): Promise<{ ino: bigint; size: bigint; mtimeN
     mtimeMs: Number(status.mtimeMs),
     isFile: status.isFile(),
   };
+}
+
+/** Also true of a link to nowhere. */
+async function isThere(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function codeOf(error: unknown): string {
