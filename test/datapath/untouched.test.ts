@@ -1,5 +1,7 @@
 // Whatever is not surely ours passes as it is: other addresses, other ports, other protocols, cut and malformed packets.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { addressOctets } from '../../src/datapath/address.ts';
+import { u32 } from '../native/u32.ts';
 import { CASES, CLIENT_PORT, FAMILIES, NODE_PORT, PORT, segment, servicePort, TARGET_PORT, V4, V6 } from './cluster.ts';
 import { Datapath } from './datapath.ts';
 import { icmp, OTHER_MAC, type Packet, raw, text } from './packet/packet.ts';
@@ -40,6 +42,11 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
     ['from an endpoint without a flow', { source: addresses.endpoint, sourcePort: TARGET_PORT, destination: client }],
     ['that the network card saw but that is for another station', { ethernet: { destination: OTHER_MAC } }],
   ])('a packet %s passes unchanged', (_, fields) => expectUntouched(packet(fields)));
+
+  test('a packet to the node port at an address of the node that does not serve node ports passes unchanged', () => {
+    datapath.map('node_addrs').set(addressOctets(addresses.pod), u32(0));
+    expectUntouched(packet({ destination: addresses.pod, destinationPort: NODE_PORT }));
+  });
 
   test('a packet cut anywhere in its layer 4 header passes unchanged', () => {
     // The kernel runs no program on a frame whose IP header is cut: EINVAL.
