@@ -64,17 +64,19 @@ static __always_inline void socket_write_v6(struct bpf_sock_addr *ctx, const uni
 
 /*
  * Would a pod's connection to this backend come back to the pod itself? Its address is not known before connect(), but a
- * listener in its own network namespace on the backend's port tells. Wildcard listeners match for every backend of the
- * port, so the choice among backends is not skewed: such a pod leaves the whole Service to the packet path.
+ * listener in its own network namespace on the backend's port tells. A wildcard listener matches for every backend of the
+ * port, near or far, so the choice among backends is not skewed: such a pod leaves the whole Service to the packet path.
+ * (A pod that listens on its one address declines only itself, and then is chosen by the packet path 1/n of the time.)
  */
 static __always_inline bool socket_may_be_hairpin(struct bpf_sock_addr *ctx, const struct socket_call *call,
-						  const struct lb_backend *backend)
+						  const struct lb_choice *choice)
 {
+	const struct lb_backend *backend = &choice->backend;
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *sk;
 	__u32 size;
 
-	if (!(backend->flags & LB_BACKEND_LOCAL))
+	if (!(choice->flags & LB_FRONTEND_HAS_LOCAL))
 		return false;
 	if (lb_addr_equal(&backend->address, &call->bound))
 		return true;
@@ -137,7 +139,7 @@ static __noinline int socket_decide(struct bpf_sock_addr *ctx, const struct sock
 	}
 	if (verdict != LB_TRANSLATE)
 		return LB_PASS;
-	if (!call->is_host && socket_may_be_hairpin(ctx, call, &choice->backend)) {
+	if (!call->is_host && socket_may_be_hairpin(ctx, call, choice)) {
 		count(LB_SOCKET_DECLINED);
 		return LB_PASS;
 	}

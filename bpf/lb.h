@@ -30,6 +30,7 @@ enum lb_frontend_flag {
 	LB_FRONTEND_HAS_ENDPOINTS = 4, /* some endpoint exists somewhere: an empty list means drop, not reject */
 	LB_FRONTEND_NODE_PORT = 8,     /* row of the node-port table: address is the family's zero address */
 	LB_FRONTEND_AFFINITY = 16,     /* sessionAffinity ClientIP: the socket path leaves it to the packet path */
+	LB_FRONTEND_HAS_LOCAL = 32,    /* some endpoint is on this node: a pod's connection may come back to the pod */
 };
 
 /* address is zero (:: or ::ffff:0.0.0.0) for a node port: it is served on every row of node_addrs that allows it. */

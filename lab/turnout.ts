@@ -6,7 +6,6 @@ import type { Lab } from './lab.ts';
 import type { Namespace } from './namespace.ts';
 
 const BINARY = join(import.meta.dirname, '../bin/turnout');
-const MARKER = { namespace: 'lab', name: 'marker' };
 const READY_MS = 30_000;
 
 export interface Manifest {
@@ -56,8 +55,10 @@ export class Turnout {
     return [`--ebpf-bpffs-root=${this.bpffs}`, `--ebpf-cgroup-root=${this.#options.namespace.cgroup}`];
   }
 
-  get pid(): number {
-    return this.#child?.pid ?? 0;
+  /** The proxy's process id by its own word; 0 when none runs. */
+  get instancePid(): number {
+    const { process } = JSON.parse(this.run('status', '--output=json')) as { process: { pid: number } | null };
+    return process?.pid ?? 0;
   }
 
   /** Starts the process and waits until it is ready. */
@@ -104,16 +105,17 @@ export class Turnout {
   /** Writes the file together with a marker Service, and waits until the marker, and so the file, is in force. */
   async apply(file: string, objects: readonly Manifest[]): Promise<void> {
     const port = this.#markerPort++;
+    const name = `marker-${file}`;
     const marker = {
       apiVersion: 'v1',
       kind: 'Service',
-      metadata: MARKER,
+      metadata: { namespace: 'lab', name },
       spec: { clusterIP: '198.18.255.254', ports: [{ port }] },
     };
     this.write(file, [...objects, marker]);
     await until(`${file} is in force`, () => {
       const rows = JSON.parse(this.run('services', '--output=json')) as { name: string; port: number }[];
-      return rows.some((row) => row.name === MARKER.name && row.port === port);
+      return rows.some((row) => row.name === name && row.port === port);
     });
   }
 }

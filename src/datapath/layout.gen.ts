@@ -131,6 +131,7 @@ export const FrontendFlag = {
   LB_FRONTEND_HAS_ENDPOINTS: 4,
   LB_FRONTEND_NODE_PORT: 8,
   LB_FRONTEND_AFFINITY: 16,
+  LB_FRONTEND_HAS_LOCAL: 32,
 } as const;
 
 /** enum lb_backend_flag */

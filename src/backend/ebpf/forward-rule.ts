@@ -1,10 +1,15 @@
 // Masqueraded Service traffic passes a FORWARD chain with policy drop, as with kube-proxy's KUBE-FORWARD (design rule 11).
 // In iptables' own chain, because an accept elsewhere does not stop another table's drop.
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import type { Logger } from '../../log.ts';
 
 const CHAIN = 'TURNOUT-FORWARD';
-const COMMANDS = ['iptables', 'ip6tables'] as const;
+/** By family: the command, its legacy variant, and where the kernel lists the legacy tables that are in use. */
+const FAMILIES = [
+  { command: 'iptables', legacy: 'iptables-legacy', names: '/proc/self/net/ip_tables_names' },
+  { command: 'ip6tables', legacy: 'ip6tables-legacy', names: '/proc/self/net/ip6_tables_names' },
+] as const;
 const JUMP = ['FORWARD', '-m', 'comment', '--comment', 'turnout: Service traffic', '-j', CHAIN];
 
 interface Ran {
@@ -23,6 +28,20 @@ function run(command: string, args: readonly string[], input = ''): Promise<Ran>
     child.on('close', (status) => resolve({ status: status ?? 1, stderr }));
     child.stdin.on('error', () => {}); // it may end before it has read everything
     child.stdin.end(input);
+  });
+}
+
+/**
+ * A host's rules may be in nftables or in the legacy tables, whatever `iptables` stands for here, or in both: a packet passes
+ * both. Legacy tables are only touched where some exist, since looking would make them.
+ */
+function commands(): string[] {
+  return FAMILIES.flatMap(({ command, legacy, names }) => {
+    try {
+      return readFileSync(names, 'utf8').split('\n').includes('filter') ? [command, legacy] : [command];
+    } catch {
+      return [command]; // no legacy tables in this kernel
+    }
   });
 }
 
@@ -51,7 +70,7 @@ export class ForwardRule {
 
   /** Idempotent. A host without iptables has no such chain to pass; that, and failure, is reported once. */
   async ensure(): Promise<void> {
-    await Promise.all(COMMANDS.map((command) => this.#ensure(command)));
+    await Promise.all(commands().map((command) => this.#ensure(command)));
   }
 
   async #ensure(command: string): Promise<void> {
@@ -76,7 +95,7 @@ export class ForwardRule {
 
 /** Removes our chain and the jump to it; what is not there is no fault. */
 export async function removeForwardRule(): Promise<void> {
-  for (const command of COMMANDS) {
+  for (const command of commands()) {
     while ((await run(command, ['-w', '5', '-D', ...JUMP])).status === 0);
     await run(command, ['-w', '5', '-F', CHAIN]);
     await run(command, ['-w', '5', '-X', CHAIN]);

@@ -2,6 +2,7 @@
 // swapped, and what came in between is copied after. Then the old folder goes.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { readFlowState, readRewrite, writeRewrite } from '../../datapath/layout.gen.ts';
 import type { Logger } from '../../log.ts';
 import type { MapDescription } from '../../native/addon.ts';
 import { BpfLink } from '../../native/bpf-link.ts';
@@ -9,6 +10,7 @@ import { BpfMap } from '../../native/bpf-map.ts';
 import type { BpfObject } from '../../native/bpf-object.ts';
 import { unpin } from '../../native/system.ts';
 import { copyFields, type FieldCopy, fieldCopies } from './field-copy.ts';
+import { FlowRows } from './flow-rows.ts';
 import { detachPinned } from './hooks.ts';
 import { type PinFolder, pinNames, removePinFolder } from './pins.ts';
 
@@ -38,8 +40,11 @@ export interface Migration {
 /** Copies at once. `object` is loaded with new, empty tables. */
 export function migrateFrom(old: PinFolder, pins: PinFolder, object: BpfObject, logger: Logger): Migration {
   const descriptions = new Map(object.describe().maps.map((map) => [map.name, map]));
+  const place = flowPlacer(object.map('flow_states'));
+  const copy = (name: string, mode: 'any' | 'new'): number =>
+    copyMap(join(old.maps, name), object.map(name), descriptions.get(name), mode, place);
   let rows = 0;
-  for (const name of COPIED) rows += copyMap(join(old.maps, name), object.map(name), descriptions.get(name), 'any');
+  for (const name of COPIED) rows += copy(name, 'any');
   logger.info('Tables of another layout were taken over', { from: old.path, to: pins.path, rows });
   return {
     adoptLinks: () => {
@@ -47,7 +52,7 @@ export function migrateFrom(old: PinFolder, pins: PinFolder, object: BpfObject, 
     },
     finish: () => {
       let late = 0;
-      for (const name of COPIED_AGAIN) late += copyMap(join(old.maps, name), object.map(name), descriptions.get(name), 'new');
+      for (const name of COPIED_AGAIN) late += copy(name, 'new');
       removePinFolder(old);
       logger.info('Programs were swapped', { lateRows: late });
     },
@@ -62,8 +67,34 @@ function adoptLink(from: string, to: string): void {
   unpin(from);
 }
 
+/** Says where a row goes, and corrects it in place; false: it does not go anywhere. Both are as the new table has them. */
+type Placer = (map: string, key: Uint8Array, value: Uint8Array) => boolean;
+
+/** A flow keeps its row where it can; entries follow their flow. */
+function flowPlacer(states: BpfMap): Placer {
+  const index = (row: number): Uint8Array => new Uint8Array(Uint32Array.of(row).buffer);
+  const rows = new FlowRows(states.maxEntries, (row) => isZero(states.get(index(row)) ?? new Uint8Array()));
+  return (map, key, value) => {
+    if (map === 'flow_states') {
+      const { claim } = readFlowState(value);
+      const row = indexOf(key);
+      if (rows.given(row, claim) !== null) return false; // copied before
+      const given = rows.take(row, claim);
+      if (given !== null) key.set(index(given));
+      return given !== null;
+    }
+    if (map === 'flows') {
+      const entry = readRewrite(value);
+      const flowId = rows.given(entry.flowId, entry.claim);
+      if (flowId !== null) writeRewrite(value, 0, { ...entry, flowId });
+      return flowId !== null; // null: a leftover of a flow that is gone, or of one that found no row
+    }
+    return true;
+  };
+}
+
 /** mode 'new': only rows that are not there yet. Returns how many rows were written. */
-function copyMap(path: string, target: BpfMap, to: MapDescription | undefined, mode: 'any' | 'new'): number {
+function copyMap(path: string, target: BpfMap, to: MapDescription | undefined, mode: 'any' | 'new', place: Placer): number {
   if (!existsSync(path) || !to) return 0;
   const source = BpfMap.openPinned(path);
   try {
@@ -77,9 +108,9 @@ function copyMap(path: string, target: BpfMap, to: MapDescription | undefined, m
     for (let i = 0; i < count; i++) {
       const key = copyFields(allKeys.subarray(i * source.keySize, (i + 1) * source.keySize), keys, target.keySize);
       const row = allValues.subarray(i * source.rowSize, (i + 1) * source.rowSize);
-      if (isArray && (isZero(row) || indexOf(key) >= target.maxEntries)) continue;
-      if (mode === 'new' && isArray && !isZero(target.get(key) ?? new Uint8Array(1))) continue;
+      if (isArray && isZero(row)) continue;
       const value = copySlots(row, values, slots, source, target);
+      if (!place(to.name, key, value) || (isArray && indexOf(key) >= target.maxEntries)) continue;
       if (writeRow(target, key, value, mode === 'new' && !isArray)) written++;
     }
     return written;
