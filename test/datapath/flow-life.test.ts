@@ -1,7 +1,5 @@
-// The life of a flow: how it ends, what may begin in its place, and what is dropped because nobody knows it.
-import { createServer } from 'node:net';
+// The life of a flow: how it ends, and what may begin in its place.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { LB_EXPIRE_SIZE, readExpire, writeExpire } from '../../src/datapath/layout.gen.ts';
 import {
   type Addresses,
   CASES,
@@ -13,10 +11,10 @@ import {
   servicePort,
   TARGET_PORT,
   type Transport,
-  V4,
 } from './cluster.ts';
 import { Datapath } from './datapath.ts';
-import { changed, type Packet, tcp } from './packet/packet.ts';
+import { expire } from './expire.ts';
+import { changed, type Packet } from './packet/packet.ts';
 import { readPacket } from './packet/read-packet.ts';
 import './packet/to-be-packet.ts';
 import { octetsOf } from './packet/write-packet.ts';
@@ -35,13 +33,6 @@ beforeEach(() => {
 afterAll(() => {
   for (const loaded of [datapath, withOneFlow, impatient]) loaded.close();
 });
-
-/** One pass over the whole table. */
-function expire(datapath: Datapath) {
-  const context = new Uint8Array(LB_EXPIRE_SIZE);
-  writeExpire(context, 0, { first: 0, count: 1024, inUse: 0, expired: 0 });
-  return readExpire(datapath.object.program('flow_expire').testRun({ context }).context);
-}
 
 function packetsOf(addresses: Addresses, transport: Transport) {
   const asks = (flags: string, fields = {}): Packet =>
@@ -72,7 +63,7 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
       loaded.ingress(asks('S'));
       loaded.egress(loaded.ingress(asks('S', { destination: addresses.externalIP, sourcePort: 1 })).packet);
       expect(loaded.entries).toBe(2 + 4);
-      expect(expire(loaded)).toMatchObject({ inUse, expired: 2 - inUse });
+      expect(expire(loaded)).toEqual({ inUse, expired: 2 - inUse });
       expect([loaded.flows().length, loaded.entries]).toEqual([inUse, entries]);
     }
   });
@@ -136,6 +127,17 @@ describe.each(FAMILIES)('a connection over $title', ({ addresses }) => {
     expect([datapath.flows().length, datapath.entries]).toEqual([1, 2]);
   });
 
+  test('that has ended leaves its port to the next, also through another frontend', () => {
+    datapath.program(servicePort(addresses, 'TCP'));
+    datapath.ingress(asks('S'));
+    datapath.ingress(asks('R'));
+    const next = asks('S', { destination: addresses.externalIP });
+    expect(datapath.ingress(next).packet).toBePacket(
+      changed(next, { destination: addresses.endpoint, destinationPort: TARGET_PORT }),
+    );
+    expect([datapath.flows().length, datapath.entries]).toEqual([1, 3]);
+  });
+
   test('that one side has closed still carries the last packets of the other', () => {
     datapath.program(servicePort(addresses, 'TCP'));
     datapath.ingress(asks('S'));
@@ -146,40 +148,4 @@ describe.each(FAMILIES)('a connection over $title', ({ addresses }) => {
     const last = answers('A');
     expect(datapath.egress(last).packet).toBePacket(changed(last, { source: addresses.clusterIP, sourcePort: PORT }));
   });
-});
-
-describe.each(FAMILIES)('a packet over $title to this node and a port of the SNAT range', ({ addresses }) => {
-  const toNode = { source: addresses.client, destination: addresses.node, sourcePort: 5555, destinationPort: 23456 };
-
-  test.each([
-    ['TCP', 'A', { drop_no_flow: 1 }],
-    ['TCP', 'SA', { drop_no_flow: 1 }],
-    ['UDP', '', { drop_no_flow: 1 }],
-    ['TCP', 'S', {}],
-  ] as const)('that no flow explains (%s %s) counts %o and stays unchanged', (transport, flags, expected) => {
-    const packet = segment(transport, { ...toNode, flags });
-    const counted = datapath.counted(() => {
-      const verdict = 'drop_no_flow' in expected ? 'drop' : 'next';
-      expect(datapath.ingress(packet)).toEqual({ verdict, packet: octetsOf(packet), mark: 0 });
-    });
-    expect(counted).toEqual(expected);
-  });
-
-  test('passes below and above the range, and at addresses of others', () => {
-    for (const fields of [{ destinationPort: 10239 }, { destinationPort: 30000 }, { destination: addresses.stranger }]) {
-      expect(datapath.ingress(segment('TCP', { ...toNode, flags: 'A', ...fields })).verdict).toBe('next');
-    }
-  });
-});
-
-test('a packet to a socket of this node passes, whatever its port', async () => {
-  const server = createServer().listen(0, '0.0.0.0');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as { port: number };
-  const ranged = await Datapath.load({ variables: { snatPortMin: port, snatPortMax: port } });
-  const packet = tcp({ source: V4.client, destination: V4.node, sourcePort: 5555, destinationPort: port, flags: 'A' });
-  expect(ranged.ingress(packet).verdict).toBe('next');
-  await new Promise((resolve) => server.close(resolve));
-  expect(ranged.ingress(packet).verdict).toBe('drop');
-  ranged.close();
 });

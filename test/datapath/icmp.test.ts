@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CASES, CLIENT_PORT, FAMILIES, PORT, portsOf, segment, servicePort, TARGET_PORT, type Transport } from './cluster.ts';
 import { Datapath } from './datapath.ts';
-import { type Change, changed, icmp, type Packet } from './packet/packet.ts';
+import { type Change, changed, icmp, OTHER_MAC, type Packet, raw } from './packet/packet.ts';
 import { readPacket } from './packet/read-packet.ts';
 import './packet/to-be-packet.ts';
-import { checksumField, ipOctets, joined, macOctets, octetsOf } from './packet/write-packet.ts';
+import { checksumField, ipOctets, joined, macOctets, octetsOf, PROTOCOL } from './packet/write-packet.ts';
 
 let datapath: Datapath;
 beforeAll(async () => {
@@ -111,6 +111,23 @@ describe.each(CASES)('an error about a flow over $title', ({ addresses, transpor
     datapath.ingress(packet(client, CLIENT_PORT, clusterIP, PORT));
     const sent = errorAbout(changed(packet(client, CLIENT_PORT, endpoint, TARGET_PORT), change), { from: router, to: client });
     for (const hook of ['ingress', 'egress'] as const) expect(datapath[hook](sent).packet).toBePacket(sent);
+  });
+
+  test('that is for another station passes unchanged', () => {
+    datapath.program(servicePort(addresses, transport));
+    datapath.ingress(packet(client, CLIENT_PORT, clusterIP, PORT));
+    const error = errorAbout(packet(clusterIP, PORT, client, CLIENT_PORT), { from: client, to: clusterIP });
+    const sent = changed(error, { destinationMac: OTHER_MAC });
+    expect(datapath.ingress(sent)).toMatchObject({ verdict: 'next', packet: octetsOf(sent) });
+  });
+
+  test("that names the other family's ICMP as its protocol passes unchanged", () => {
+    datapath.program(servicePort(addresses, transport));
+    datapath.ingress(packet(client, CLIENT_PORT, clusterIP, PORT));
+    const error = octetsOf(errorAbout(packet(client, CLIENT_PORT, endpoint, TARGET_PORT), { from: router, to: client }));
+    const [at, protocol] = addresses.family === 'IPv4' ? [14 + 20, PROTOCOL.icmpv6] : [14 + 40, PROTOCOL.icmp];
+    const sent = raw({ source: router, destination: client, protocol, payload: error.slice(at) });
+    expect(datapath.egress(sent)).toMatchObject({ verdict: 'next', packet: octetsOf(sent) });
   });
 
   test('that is cut in the packet it is about passes unchanged', () => {

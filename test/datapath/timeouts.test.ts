@@ -1,8 +1,8 @@
 // How long a flow may be silent depends on what it has seen: one timeout at a time is set to nothing, the others to a day.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { LB_EXPIRE_SIZE, readExpire, writeExpire } from '../../src/datapath/layout.gen.ts';
 import { CLIENT_PORT, FAMILIES, PORT, segment, servicePort, TARGET_PORT, type Transport } from './cluster.ts';
 import { Datapath } from './datapath.ts';
+import { expire } from './expire.ts';
 
 const DAY_NS = 86_400_000_000_000n;
 const TIMEOUTS = ['tcpSynNs', 'tcpEstablishedNs', 'tcpCloseWaitNs', 'tcpClosedNs', 'udpUnrepliedNs', 'udpStreamNs'] as const;
@@ -58,9 +58,7 @@ describe.each(FAMILIES)('a flow over $title', ({ addresses }) => {
         else datapath.egress(segment(transport, { ...answers, flags }));
       }
       expect(datapath.flows().length).toBe(1);
-      const context = new Uint8Array(LB_EXPIRE_SIZE);
-      writeExpire(context, 0, { first: 0, count: datapath.map('flow_states').maxEntries, inUse: 0, expired: 0 });
-      const { inUse, expired } = readExpire(datapath.object.program('flow_expire').testRun({ context }).context);
+      const { inUse, expired } = expire(datapath);
       expect(inUse + expired).toBe(1);
       return expired === 1;
     });
