@@ -91,8 +91,10 @@ gen: build
 
 ## dist: the bundle a release ships
 .PHONY: dist
-dist: build
-	$(call say,ESBUILD,dist/turnout.js)
+dist: build dist/turnout.js
+
+dist/turnout.js: $(shell find src -name '*.ts') scripts/bundle.ts package-lock.json $(ADDON) $(OBJECT) | build
+	$(call say,ESBUILD,$@)
 	$(Q)$(NODE) scripts/bundle.ts $(ADDON) $(OBJECT)
 
 ## demo: a cluster in a box, with real connections (KEEP=1 leaves it for playing)
@@ -102,11 +104,11 @@ demo: build
 
 ## test: unit, native, datapath, netns and the required conformance units (root)
 .PHONY: test test-unit test-native test-datapath test-netns
-test: build
+test: build dist
 	$(Q)$(NODE) scripts/run-tests.ts '$(CONFORMANCE_REQUIRED)'
 
 # One tier; FILTER is part of a file's path.
-test-unit test-native test-datapath test-netns: test-%: build
+test-unit test-native test-datapath test-netns: test-%: build dist
 	$(Q)$(NODE) node_modules/vitest/vitest.mjs run --project $* $(FILTER)
 
 ## conformance: kube-proxy's cases with real packets: MODE=ebpf [CONFORMANCE_DIR=dir] [FILTER=regex]

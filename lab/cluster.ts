@@ -12,6 +12,7 @@ export interface ClusterOptions {
   readonly pods?: 'ptp' | 'bridge'; // default ptp
   readonly between?: 'routes' | 'vxlan'; // how pods of two nodes reach each other; default routes
   readonly flags?: readonly string[]; // of turnout, on every node
+  readonly binary?: string; // default: this checkout's bin/turnout
   readonly rpFilter?: 0 | 1 | 2; // default 1, strict
 }
 
@@ -58,6 +59,7 @@ export class ClusterNode {
       lab,
       namespace: this.namespace,
       nodeName: this.name,
+      ...(options.binary && { binary: options.binary }),
       flags: [`--cluster-cidr=${CLUSTER_CIDR}`, '--ebpf-min-sync-period=0s', ...(options.flags ?? [])],
     });
   }

@@ -20,6 +20,7 @@ export interface TurnoutOptions {
   readonly namespace: Namespace; // with a cgroup
   readonly nodeName: string;
   readonly flags?: readonly string[];
+  readonly binary?: string; // default: this checkout's bin/turnout
   readonly bpffs?: string; // default: one of its own
 }
 
@@ -68,7 +69,7 @@ export class Turnout {
     const startAt = readFileSync(this.log, 'utf8').length;
     const own = [`--hostname-override=${nodeName}`, `--manifests=${this.manifests}`, ...this.place];
     const quiet = flags.some((flag) => flag.startsWith('--config')) ? [] : ['--conntrack-max-per-core=0', '--oom-score-adj=0'];
-    const child = namespace.spawn(BINARY, [...own, ...quiet, ...flags], { stdio: ['ignore', log, log] });
+    const child = namespace.spawn(this.#options.binary ?? BINARY, [...own, ...quiet, ...flags], { stdio: ['ignore', log, log] });
     closeSync(log);
     this.#child = child;
     await until(`turnout on ${namespace.name} is ready`, () => {
@@ -90,7 +91,7 @@ export class Turnout {
 
   /** `turnout` with a sub-command on this node. */
   run(command: string, ...args: string[]): string {
-    return this.#options.namespace.run(BINARY, command, ...this.place, ...args);
+    return this.#options.namespace.run(this.#options.binary ?? BINARY, command, ...this.place, ...args);
   }
 
   /** Replaces what one file holds (nothing: removes it); atomically, as a careful writer does. */

@@ -18,6 +18,6 @@ await build({
   legalComments: 'linked',
   logLevel: 'warning',
   // Packages written as CommonJS call require() of Node's own modules.
-  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  banner: { js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);" },
 });
 for (const file of process.argv.slice(2)) cpSync(file, join(dist, basename(file)));

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Backend } from './backend/backend.ts';
 import { ManifestsSource } from './cluster/manifests-source.ts';
-import type { SourceListener } from './cluster/source.ts';
+import type { Source, SourceListener } from './cluster/source.ts';
 import type { Config } from './config/config.ts';
 import { TurnoutError } from './errors.ts';
 import { HealthServer } from './health/health-server.ts';
@@ -72,8 +72,9 @@ export async function runProxy(options: Omit<ProxyOptions, 'facts'>, signal: Abo
   try {
     adjustOomScore(config.oomScoreAdj, logger);
     const loop = makeLoop(options, backend, state, { health, metrics });
-    const { listener, nodeKnown } = listenerOf(state, loop, metrics, health, logger);
-    const source = new ManifestsSource(config.manifests).run(listener, stop.signal);
+    const manifests = new ManifestsSource(config.manifests);
+    const { listener, nodeKnown } = listenerOf(state, loop, manifests, { health, metrics, logger });
+    const source = manifests.run(listener, stop.signal);
     if (config.detectLocalMode === 'NodeCIDR') await within(NODE_WAIT_MS, nodeKnown, config.nodeName, stop.signal);
     await Promise.all([health.start(), metricsServer.start()]);
     const probe = await backend.probe();
@@ -127,9 +128,8 @@ function makeLoop(
 function listenerOf(
   state: ClusterState,
   loop: SyncLoop,
-  metrics: Metrics,
-  health: HealthServer,
-  logger: Logger,
+  source: Source,
+  { health, metrics, logger }: { health: HealthServer; metrics: Metrics; logger: Logger },
 ): { listener: SourceListener; nodeKnown: Promise<void> } {
   const synced = new Set<ResourceKind>();
   let isScheduled = false;
@@ -145,8 +145,10 @@ function listenerOf(
     setImmediate(() => {
       isScheduled = false;
       if (state.hasChanges) loop.request();
-      for (const { frontend, holder, waiting } of state.takeConflicts()) {
-        logger.warn('Two Services claim one address and port; the one in force keeps it', { frontend, holder, waiting });
+      for (const { waiting, field, message } of state.takeConflicts()) {
+        const [namespace = '', name = ''] = waiting.split('/');
+        const where = source.whereIs({ kind: 'Service', namespace, name });
+        logger.warn('Manifest', { where, object: `Service ${waiting}`, field, message });
       }
       const { node } = state.desired();
       health.setNodeEligible(isNodeEligible(node, 'manifests'));

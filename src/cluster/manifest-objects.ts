@@ -28,6 +28,11 @@ export class ManifestObjects {
     return this.#files.get(file) ?? new Map();
   }
 
+  /** 'services.yaml:12:3' of the object in force, or ''. */
+  whereIs(reference: ObjectReference): string {
+    return this.#inForce.get(referenceKey(reference))?.where ?? '';
+  }
+
   /** Replaces what a file holds; an empty map removes the file. */
   replace(file: string, objects: Map<string, HeldObject>): void {
     const before = this.#files.get(file) ?? new Map<string, HeldObject>();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parseManifestFile } from './manifest-file.ts';
 import { type HeldObject, ManifestObjects, referenceKey } from './manifest-objects.ts';
 import { describeReference } from './read-object.ts';
-import type { Source, SourceListener, SourceWarning } from './source.ts';
+import type { ObjectReference, Source, SourceListener, SourceWarning } from './source.ts';
 
 /** A file written in place is read once it has been quiet for this long; a replaced one (new inode) at once. */
 const QUIET_MS = 100;
@@ -28,6 +28,7 @@ interface SeenFile {
 export class ManifestsSource implements Source {
   readonly #folder: string;
   readonly #files = new Map<string, SeenFile>();
+  #objects: ManifestObjects | null = null;
   #isSynced = false;
   #isFolderMissing = false;
 
@@ -37,12 +38,17 @@ export class ManifestsSource implements Source {
 
   async run(listener: SourceListener, signal: AbortSignal): Promise<void> {
     const objects = new ManifestObjects(listener);
+    this.#objects = objects;
     while (!signal.aborted) {
       // Watch first, then look: what changes during the look wakes the next one.
       const change = this.#nextChange(signal);
       const waitMs = await this.#look(objects, listener);
       await change.within(waitMs);
     }
+  }
+
+  whereIs(reference: ObjectReference): string {
+    return this.#objects?.whereIs(reference) ?? '';
   }
 
   /** A look at every file; reads only those that changed. Returns when to look again at the latest. */

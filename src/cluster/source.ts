@@ -27,4 +27,6 @@ export interface SourceWarning {
 export interface Source {
   /** Runs until the signal aborts; resolves then. Rejects only when it can never work (folder missing at start is waited for). */
   run(listener: SourceListener, signal: AbortSignal): Promise<void>;
+  /** Where a person finds this object: 'services.yaml:12:3', or '' when it is not known. */
+  whereIs(reference: ObjectReference): string;
 }

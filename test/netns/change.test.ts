@@ -88,6 +88,16 @@ describe('changes', () => {
     await reach(cluster.client, node1.ipv4, 31055, 'TCP', { count: 4 });
   });
 
+  test('a cluster IP that another Service has is named with file and field, and the Service in force stays', async () => {
+    const { turnout } = node1;
+    await cluster.apply('holder', service(7, [near]));
+    const twin = serviceWithSlices({ name: 'twin', clusterIPs: ['10.96.1.7', 'fd00:10:96::1:7'], pods: [far] });
+    turnout.write('twin', twin);
+    await until('the conflict is reported', () => /twin\.json:\d+:\d+.*spec\.clusterIP/.test(readFileSync(turnout.log, 'utf8')));
+    const seen = await reach(cluster.client, node1.ipv4, 31007, 'TCP');
+    expect([...seen.keys()]).toEqual([endpointOf(near, 'IPv4')]);
+  });
+
   test('a new address of the node serves node ports as soon as it is there', async () => {
     await cluster.apply('address', service(6, [near]));
     node1.namespace.ip('addr add 192.168.50.77/24 dev eth0');
