@@ -75,6 +75,8 @@ export class CaseLab {
     for (const { name, addresses } of interfaces) {
       if (name !== 'lo') for (const address of addresses) this.node.ip(`addr add ${address} dev eth0`);
     }
+    // A rule of preference 0 goes before the local addresses from now on.
+    for (const family of families) this.#clients.ip(`${family} rule add pref 1 lookup local`, `${family} rule del pref 0`);
     // What clients send goes to the node, whatever its address; the node's own packets go on to clients and beyond.
     const nodeHop = this.nodeAddresses.find((address) => address !== '127.0.0.1' && !isIpv6(address)) ?? FAR.v4;
     for (const family of families) {
@@ -107,7 +109,8 @@ export class CaseLab {
   #client(address: string): void {
     const family = familyOf(address);
     if (this.#clients.run('ip', family, 'addr', 'show', 'dev', 'lo').includes(hostPrefix(address))) return;
-    this.#clients.ip(`${family} addr add ${hostPrefix(address)} dev lo`);
+    // A source may also be a destination (a load balancer's own IP): what clients send to it leaves all the same.
+    this.#clients.ip(`${family} addr add ${hostPrefix(address)} dev lo`, `${family} rule add pref 0 iif lo to ${address} lookup main`);
     this.#router.ip(`${family} route add ${hostPrefix(address)} via ${nextHop(FAR, family)} dev to-clients onlink`);
   }
 
