@@ -98,7 +98,7 @@ describe('the life of the process', () => {
     expect(namespace.run('tc', 'filter', 'show', 'dev', 'eth0', 'ingress')).toContain('pref 7 bpf');
     const { alive } = await tryOnce();
     expect(alive).toBe(false);
-    turnout.run('cleanup'); // nothing there: success
+    turnout.run('--cleanup'); // kube-proxy's spelling; nothing is there, which is success
     expect(existsSync(turnout.bpffs)).toBe(true);
   });
 
