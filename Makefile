@@ -34,7 +34,7 @@ quietly = $(Q)scripts/quietly.sh
 .PHONY: help
 help:
 	@echo 'Turnout: Kubernetes Services in eBPF. Targets:'
-	@sed -n 's/^## \([a-z-]*\): /  \1	/p' Makefile | expand -t 16
+	@sed -n 's/^## \([a-z-]*\): /  \1	/p' $(MAKEFILE_LIST) | expand -t 16
 	@echo 'V=1 shows every command. demo and test need root, and bring everything they need.'
 
 ## deps: system packages, Node, npm packages, libbpf sources
@@ -138,3 +138,6 @@ check: build
 .PHONY: clean
 clean:
 	$(Q)rm -rf build/native build/include build/*.o build/*.log build/.packages dist
+
+# Targets that most people never need, each with its own tools: other kernels, a real API server, benchmarks.
+include $(wildcard mk/*.mk)
