@@ -110,7 +110,10 @@ export class CaseLab {
     const family = familyOf(address);
     if (this.#clients.run('ip', family, 'addr', 'show', 'dev', 'lo').includes(hostPrefix(address))) return;
     // A source may also be a destination (a load balancer's own IP): what clients send to it leaves all the same.
-    this.#clients.ip(`${family} addr add ${hostPrefix(address)} dev lo`, `${family} rule add pref 0 iif lo to ${address} lookup main`);
+    this.#clients.ip(
+      `${family} addr add ${hostPrefix(address)} dev lo`,
+      `${family} rule add pref 0 iif lo to ${address} lookup main`,
+    );
     this.#router.ip(`${family} route add ${hostPrefix(address)} via ${nextHop(FAR, family)} dev to-clients onlink`);
   }
 
