@@ -1,4 +1,4 @@
-// The command line: argv in, one Command out. Nothing is printed here and nothing else is read but --config's file.
+// The command line: argv in, one Command out. Nothing is printed here; what is read is --config's file and what we may do.
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { CommanderError, Command as Parser, Option as ParserOption } from 'commander';
@@ -12,6 +12,7 @@ import type { Command, OutputFormat } from './command.ts';
 import { type FlagArity, normalizeFlags } from './flag-syntax.ts';
 import { formatItem, HELP_TERM_WIDTH, optionTerm } from './help-layout.ts';
 import { COMMAND_HELP, type CommandName, HELP_GROUPS, optionHelp, ROOT_HELP } from './help-text.ts';
+import { effectiveCapabilities, requireCapabilities } from './privilege.ts';
 
 export interface ArgumentOptions {
   /** Printed by --version. */
@@ -22,6 +23,8 @@ export interface ArgumentOptions {
   readonly readFile?: (path: string) => string;
   /** Columns of the terminal, for help; 100 when left out. */
   readonly columns?: number;
+  /** Mask of what this process may do; its own when left out. */
+  readonly capabilities?: bigint;
 }
 
 const COMMANDS: readonly CommandName[] = ['status', 'services', 'cleanup'];
@@ -126,7 +129,9 @@ function addCommand(root: Parser, name: CommandName, hooks: ParserHooks): void {
     .helpOption('-h, --help', 'Print this.')
     .addHelpText('after', `\n${help.examples}`);
   if (name !== 'cleanup')
-    command.addOption(textOption('-o, --output <table|json>', 'table for people, json for programs. (default: table)'));
+    command.addOption(
+      textOption('-o, --output <table|json>', 'How to print it: table for people, json for programs. (default: table)'),
+    );
   if (name === 'services') {
     command.addOption(textOption('-n, --namespace <NAME>', 'Only Services of this namespace. (default: all)'));
     command.addOption(textOption('all-endpoints <true|false>', 'Print every endpoint, not only the first three.'));
@@ -171,7 +176,12 @@ function buildCommand(
     file: readConfig(flags.get('config')?.at(-1) ?? '', options),
     hostname: options.hostname ?? hostname(),
   });
-  if (name === 'cleanup' || (name === 'run' && isTrue(flags, 'cleanup'))) return { kind: 'cleanup', config, warnings };
+  const needs = (what: string, isChange: boolean): void =>
+    requireCapabilities(what, options.capabilities ?? effectiveCapabilities(), isChange);
+  if (name === 'cleanup' || (name === 'run' && isTrue(flags, 'cleanup'))) {
+    needs('turnout cleanup', true);
+    return { kind: 'cleanup', config, warnings };
+  }
   if (name === 'run') {
     if (config.manifests === '') {
       throw usageError(
@@ -180,9 +190,11 @@ function buildCommand(
         'start with --manifests=DIR, a folder of Service and EndpointSlice files',
       );
     }
+    if (config.proxyMode === 'ebpf') needs('mode ebpf', true);
     return { kind: 'run', config, warnings };
   }
   const output = outputFormat(flags);
+  needs(`turnout ${name}`, false);
   if (name === 'status') return { kind: 'status', config, output, warnings };
   return {
     kind: 'services',

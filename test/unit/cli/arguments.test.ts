@@ -5,8 +5,10 @@ import { TurnoutError } from '../../../src/errors.ts';
 
 const HEAD = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
 
+const OPTIONS = { version: '1.2.3', hostname: 'Node-A', readFile: () => `${HEAD}clusterCIDR: 10.0.0.0/8\n` };
+
 function parse(...argv: string[]): Command {
-  return parseArguments(argv, { version: '1.2.3', hostname: 'Node-A', readFile: () => `${HEAD}clusterCIDR: 10.0.0.0/8\n` });
+  return parseArguments(argv, { ...OPTIONS, capabilities: ~0n });
 }
 
 function refusal(...argv: string[]): TurnoutError {
@@ -110,6 +112,26 @@ describe('commands', () => {
     expect(refusal('status', 'eth0').message).toBe('turnout status takes no argument "eth0"');
     expect(refusal('cleanup', '--output=json').message).toContain('--output is a flag of another command');
     expect(refusal('status', '--output=xml').message).toContain('must be table or json');
+  });
+});
+
+describe('without root', () => {
+  const unprivileged = (...argv: string[]) => parseArguments(argv, { ...OPTIONS, capabilities: 0n });
+
+  test.each([[['--manifests=/m']], [['status']], [['services']], [['cleanup']], [['--cleanup']]])('%j says so', (argv) => {
+    expect(() => unprivileged(...argv)).toThrow(/needs root \(CAP_BPF/);
+  });
+
+  test('help, the version and mode fake work', () => {
+    expect(unprivileged('--version').kind).toBe('print');
+    expect(unprivileged('help', 'status').kind).toBe('print');
+    expect(unprivileged('--manifests=/m', '--proxy-mode=fake').kind).toBe('run');
+  });
+
+  test('CAP_BPF is enough to look, changes need CAP_NET_ADMIN too', () => {
+    const parse = (name: string) => parseArguments([name], { ...OPTIONS, capabilities: 1n << 39n });
+    expect(parse('status').kind).toBe('status');
+    expect(() => parse('cleanup')).toThrow('turnout cleanup needs root (CAP_NET_ADMIN is missing)');
   });
 });
 
