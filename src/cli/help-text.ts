@@ -46,20 +46,23 @@ export const COMMAND_HELP: Readonly<
     summary: 'List the Services that are translated, with their endpoints.',
     description:
       'Lists every address and port that is translated: its Service, its endpoints, and its counters. ' +
+      'CONNECTIONS and REJECTS count for a Service port in one IP family, through whichever address, and stand on its first ' +
+      'line (in JSON, on each). External is an external or a load-balancer IP; * is any node-port address of this node. ' +
       'Reads the pinned maps, so it shows what the kernel does, whether or not the proxy is running. Needs root. ' +
       'Takes --config, --ebpf-bpffs-root and --ebpf-cgroup-root as the proxy does; give them when the proxy was given them.',
     examples: `Examples:
   turnout services
   turnout services -n kube-system --all-endpoints
   turnout services --output=json | jq '.[] | select(.endpoints == [])'
-      Services without endpoints, which refuse connections.`,
+      Services without an endpoint to send to.`,
   },
   cleanup: {
     summary: 'Remove everything turnout put into the kernel.',
     description:
       'Detaches the programs and removes the pins, maps and rules of turnout, and nothing else. Connections through ' +
       'Services stop working. Removing what is not there is success. Stop the proxy first, or it puts all of it back. ' +
-      'Takes --config, --ebpf-bpffs-root and --ebpf-cgroup-root as the proxy does. Needs root.',
+      'Takes --config, --ebpf-bpffs-root and --ebpf-cgroup-root as the proxy does; give them when the proxy was given them. ' +
+      'Without --ebpf-bpffs-root it takes the first bpffs that is mounted, whichever node is pinned there. Needs root.',
     examples: `Examples:
   turnout cleanup
   turnout --cleanup

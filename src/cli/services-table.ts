@@ -8,16 +8,17 @@ export interface ServiceRow {
   readonly name: string;
   /** '' when the port has no name. */
   readonly portName: string;
-  readonly type: 'ClusterIP' | 'ExternalIP' | 'LoadBalancer' | 'NodePort';
+  /** ExternalIP is any other address than the ClusterIP: the pinned maps do not tell load-balancer IPs from external ones. */
+  readonly type: 'ClusterIP' | 'ExternalIP' | 'NodePort';
   /** Canonical text; '*' for a node port, which answers on all node-port addresses. */
   readonly address: string;
   readonly port: number;
   readonly protocol: 'TCP' | 'UDP' | 'SCTP';
   /** 'ip:port' or '[ip]:port', in the order of the backend table. */
   readonly endpoints: readonly string[];
-  /** Connections since the row was made; null when not known. */
+  /** Connections of the Service port in this family, through whichever of its addresses; null when not known. */
   readonly connections: number | null;
-  /** Connections refused for lack of endpoints; null when not known. */
+  /** The same, of those that were refused for lack of endpoints. */
   readonly rejects: number | null;
 }
 
@@ -30,20 +31,29 @@ export interface ServicesOptions {
 const ENDPOINTS_SHOWN = 3;
 const HEADER = ['NAMESPACE/NAME', 'PORT', 'TYPE', 'ADDRESS:PORT/PROTOCOL', 'ENDPOINTS', 'CONNECTIONS', 'REJECTS'];
 
-/** The text of `turnout services`, with a final newline. Rows are sorted by Service, port, type and address. */
+const TYPE_NAMES = { ClusterIP: 'ClusterIP', ExternalIP: 'External', NodePort: 'NodePort' };
+
+/**
+ * The text of `turnout services`, with a final newline. Rows are sorted by Service, port, family, type and address. The table
+ * shows counters once for each Service port and family, on its first row; JSON has them on every row.
+ */
 export function formatServices(rows: readonly ServiceRow[], options: ServicesOptions): string {
+  const { compareRows, compareUnits } = orderOf(rows);
   const sorted = [...rows].sort(compareRows);
   if (options.output === 'json') return `${JSON.stringify(sorted, null, 2)}\n`;
   if (sorted.length === 0) return 'No Services are programmed. `turnout status` tells whether the datapath is installed.\n';
-  const lines = sorted.map((row) => [
-    `${row.namespace}/${row.name}`,
-    row.portName === '' ? '-' : row.portName,
-    row.type,
-    `${joinHostPort(row.address, row.port)}/${row.protocol}`,
-    endpointsText(row.endpoints, options.allEndpoints),
-    row.connections === null ? '-' : String(row.connections),
-    row.rejects === null ? '-' : String(row.rejects),
-  ]);
+  const lines = sorted.map((row, index) => {
+    const previous = sorted[index - 1];
+    const isFirst = previous === undefined || compareUnits(previous, row) !== 0;
+    return [
+      `${row.namespace}/${row.name}`,
+      row.portName === '' ? '-' : row.portName,
+      TYPE_NAMES[row.type],
+      `${joinHostPort(row.address, row.port)}/${row.protocol}`,
+      endpointsText(row.endpoints, options.allEndpoints),
+      ...[row.connections, row.rejects].map((count) => (isFirst ? String(count ?? '-') : '')),
+    ];
+  });
   return formatTable(HEADER, lines, { alignRight: [5, 6] });
 }
 
@@ -58,16 +68,31 @@ function joinHostPort(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-const TYPE_ORDER = ['ClusterIP', 'ExternalIP', 'LoadBalancer', 'NodePort'];
+const TYPE_ORDER = ['ClusterIP', 'ExternalIP', 'NodePort'];
 
-function compareRows(a: ServiceRow, b: ServiceRow): number {
-  return (
+type Comparison = (a: ServiceRow, b: ServiceRow) => number;
+
+/** compareUnits is 0 for rows that share their counters; compareRows is the order of the table. */
+function orderOf(rows: readonly ServiceRow[]): { readonly compareUnits: Comparison; readonly compareRows: Comparison } {
+  const portOf = ({ namespace, name, portName, protocol }: ServiceRow): string =>
+    JSON.stringify([namespace, name, portName, protocol]);
+  const ipv4Ports = new Set(rows.filter(({ address }) => address.includes('.')).map(portOf));
+  // '*' says nothing of its family, but its endpoints do; without any, it goes with the Service port's first family.
+  const isIpv6 = (row: ServiceRow): boolean => {
+    if (row.address !== '*') return row.address.includes(':');
+    const [endpoint] = row.endpoints;
+    return endpoint === undefined ? !ipv4Ports.has(portOf(row)) : endpoint.startsWith('[');
+  };
+  const compareUnits: Comparison = (a, b) =>
     a.namespace.localeCompare(b.namespace) ||
     a.name.localeCompare(b.name) ||
     a.portName.localeCompare(b.portName) ||
+    a.protocol.localeCompare(b.protocol) ||
+    Number(isIpv6(a)) - Number(isIpv6(b));
+  const compareRows: Comparison = (a, b) =>
+    compareUnits(a, b) ||
     TYPE_ORDER.indexOf(a.type) - TYPE_ORDER.indexOf(b.type) ||
     a.address.localeCompare(b.address) ||
-    a.port - b.port ||
-    a.protocol.localeCompare(b.protocol)
-  );
+    a.port - b.port;
+  return { compareUnits, compareRows };
 }
