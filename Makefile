@@ -84,10 +84,11 @@ $(ADDON): $(wildcard native/*.cc native/*.h) native/CMakeLists.txt native/packag
 		-O $(CURDIR)/build/native --CDLIBBPF_DIR=$(CURDIR)/$(LIBBPF)
 	@touch $@
 
-## gen: write src/datapath/layout.gen.ts from the object's BTF
+## gen: write src/datapath/layout.gen.ts from the object's BTF, and README.md's table of flags
 .PHONY: gen
 gen: build
 	$(Q)$(NODE) scripts/gen-layout.ts
+	$(Q)$(NODE) scripts/gen-options.ts
 
 ## dist: the bundle a release ships
 .PHONY: dist
@@ -127,6 +128,8 @@ check: build
 	$(Q)$(NODE) scripts/check-imports.ts
 	$(call say,LAYOUT,codecs are what the object says)
 	$(Q)$(NODE) scripts/gen-layout.ts --check
+	$(call say,OPTIONS,README.md lists the flags)
+	$(Q)$(NODE) scripts/gen-options.ts --check
 	$(call say,FORMAT,bpf and native)
 	$(Q)if command -v $(CLANG_FORMAT) >/dev/null; then $(CLANG_FORMAT) --dry-run -Werror bpf/*.h bpf/*.c native/*.h native/*.cc; \
 		else echo '!! $(CLANG_FORMAT) is missing: the format of C and C++ was NOT checked' >&2; fi

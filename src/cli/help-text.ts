@@ -76,7 +76,8 @@ export function optionHelp(option: Option<unknown>): string {
   return `${mark}${option.help} (default: ${defaultText(option)})`;
 }
 
-function defaultText(option: Option<unknown>): string {
+/** How a person reads an option's default. */
+export function defaultText(option: Option<unknown>): string {
   if (option.defaultText !== undefined) return option.defaultText;
   if (option.kind.placeholder === 'DURATION') return formatGoDuration(option.default as number);
   return option.default === '' ? 'none' : String(option.default);
