@@ -14,11 +14,14 @@ import { frontendKeyBytes, keyText, type ServiceTables } from './service-tables.
 
 /** How long rows and ids stay untouched after their last reader could have found them. Programs run for microseconds. */
 const GRACE_MS = 1000;
+/** Owner of a row that a former process left and that belongs to no unit. */
+const ORPHAN = '';
 
 /** What one sync is about to do. Backend rows are written at once: nobody reads them before their frontends are published. */
 interface Batch {
-  readonly published: { key: string; frontend: Frontend }[];
-  readonly withdrawn: string[];
+  readonly published: Map<string, { owner: string; frontend: Frontend }>; // by frontend key
+  added: number; // rows of `published` that are not there yet
+  readonly withdrawn: Map<string, string>; // frontend key -> its owner
   readonly left: BackendIdentity[]; // endpoints that are gone
   readonly released: Extent[];
   readonly units: Map<string, ProgrammedUnit | null>; // what will be programmed; null: nothing
@@ -36,15 +39,16 @@ interface Taken {
  * Invariants:
  * - A list never changes in place: a new one is written to free rows, then every frontend of the unit is published with it.
  * - What is freed (rows, ids) is given out again after a grace period at the earliest.
- * - `#units` is what the kernel holds; it changes only after the kernel did.
+ * - `#units` and `#owners` are what the kernel holds; they change only after the kernel did.
+ * - A row is published only where there is room for it, so a full table fails the units that do not fit and no others.
  */
 export class ServiceProgrammer {
   readonly #tables: ServiceTables;
   readonly #extents: ExtentAllocator;
   readonly #serviceIds: IdAllocator;
   readonly #backendIds: IdAllocator;
+  readonly #owners = new Map<string, string>(); // frontend key -> key of the unit that published its row; ORPHAN: nobody's
   #units: Map<string, ProgrammedUnit>;
-  #orphans: readonly string[];
 
   constructor(tables: ServiceTables, now: () => number = () => performance.now()) {
     this.#tables = tables;
@@ -53,7 +57,8 @@ export class ServiceProgrammer {
     this.#backendIds = new IdAllocator(tables.backendRows, GRACE_MS, now);
     const { units, orphans } = restoreUnits(tables);
     this.#units = units;
-    this.#orphans = orphans;
+    for (const key of orphans) this.#owners.set(key, ORPHAN);
+    for (const [unitKey, { frontends }] of units) for (const key of frontends.keys()) this.#owners.set(key, unitKey);
     const programmed = [...units.values()];
     this.#extents.restore(programmed.flatMap(({ cluster, local }) => [cluster.extent, local.extent]));
     this.#serviceIds.restore(programmed.map(({ serviceId }) => serviceId));
@@ -65,17 +70,18 @@ export class ServiceProgrammer {
   }
 
   get usedFrontends(): number {
-    let used = 0;
-    for (const { frontends } of this.#units.values()) used += frontends.size;
-    return used;
+    return this.#owners.size;
   }
 
   sync(desired: DesiredState, changes: Changes): SyncReport {
     const upserted = changes.full ? desired.servicePorts.keys() : changes.upserted;
     const removed = changes.full ? [...this.#units.keys()].filter((key) => !desired.servicePorts.has(key)) : changes.removed;
-    const batch: Batch = { published: [], withdrawn: [], left: [], released: [], units: new Map(), releasedServiceIds: [] };
+    const batch: Batch = {
+      ...{ published: new Map(), added: 0, withdrawn: new Map() },
+      ...{ left: [], released: [], units: new Map(), releasedServiceIds: [] },
+    };
     const failures: { key: string; message: string }[] = [];
-    if (changes.full) batch.withdrawn.push(...this.#orphans);
+    if (changes.full) for (const [key, owner] of this.#owners) if (owner === ORPHAN) batch.withdrawn.set(key, owner);
     for (const key of removed) this.#remove(key, batch);
     for (const key of upserted) {
       const unit = desired.servicePorts.get(key);
@@ -88,7 +94,6 @@ export class ServiceProgrammer {
       }
     }
     this.#commit(batch);
-    if (changes.full) this.#orphans = [];
     const written = [...batch.units.values()].filter((unit) => unit !== null).length;
     return { servicePortsWritten: written, servicePortsRemoved: batch.units.size - written, failures };
   }
@@ -96,7 +101,7 @@ export class ServiceProgrammer {
   #remove(key: string, batch: Batch): void {
     const unit = this.#units.get(key);
     if (!unit) return;
-    batch.withdrawn.push(...unit.frontends.keys());
+    for (const frontend of unit.frontends.keys()) batch.withdrawn.set(frontend, key);
     batch.left.push(...unit.backends.values());
     batch.released.push(unit.cluster.extent, unit.local.extent);
     batch.releasedServiceIds.push(unit.serviceId);
@@ -114,9 +119,11 @@ export class ServiceProgrammer {
     const clusterKey = listKey(lists.cluster);
     const localKey = listKey(lists.local);
     const isListKept = before?.cluster.key === clusterKey && before.local.key === localKey;
-    if (before && isListKept && before.affinitySeconds === unit.sessionAffinitySeconds && isSameMap(before.frontends, frontends))
-      return;
+    const isKept = isListKept && before.affinitySeconds === unit.sessionAffinitySeconds && isSameMap(before.frontends, frontends);
+    // Another unit may have taken a frontend while this one could not be written.
+    if (isKept && [...frontends.keys()].every((key) => this.#owners.get(key) === unit.key)) return;
 
+    const added = this.#newRows(frontends, batch);
     const serviceId = before?.serviceId ?? this.#newServiceId(unit, taken);
     const { backends, left } = this.#identities([...lists.cluster, ...lists.local], before, taken);
     const keep = { serviceId, backends };
@@ -128,11 +135,21 @@ export class ServiceProgrammer {
     const affinitySeconds = unit.sessionAffinitySeconds;
     for (const [key, flags] of frontends) {
       const frontend = { cluster: cluster.extent, local: local.extent, serviceId, flags, affinitySeconds, generation };
-      batch.published.push({ key, frontend });
+      batch.published.set(key, { owner: unit.key, frontend });
     }
-    for (const key of before?.frontends.keys() ?? []) if (!frontends.has(key)) batch.withdrawn.push(key);
+    for (const key of before?.frontends.keys() ?? []) if (!frontends.has(key)) batch.withdrawn.set(key, unit.key);
+    batch.added += added;
     batch.left.push(...left);
     batch.units.set(unit.key, { serviceId, frontends, affinitySeconds, generation, cluster, local, backends });
+  }
+
+  /** How many rows this unit adds. Rows that go are still there when new ones are published; the next pass has their room. */
+  #newRows(frontends: ReadonlyMap<string, number>, batch: Batch): number {
+    const added = [...frontends.keys()].filter((key) => !this.#owners.has(key)).length;
+    if (added > 0 && this.#owners.size + batch.added + added > this.#tables.frontendRows) {
+      throw new TurnoutError('EFRONTENDSFULL', `no room for ${added} frontend rows`, { hint: 'raise --ebpf-service-table-size' });
+    }
+    return added;
   }
 
   /** Endpoints keep their identity for as long as they stay in the unit. */
@@ -208,9 +225,12 @@ export class ServiceProgrammer {
 
   /** New lists first, then what goes: an address that moves from one unit to another is published last. */
   #commit(batch: Batch): void {
-    const published = new Set(batch.published.map(({ key }) => key));
-    this.#tables.publish(batch.published);
-    this.#tables.withdraw(batch.withdrawn.filter((key) => !published.has(key)));
+    this.#tables.publish([...batch.published].map(([key, { frontend }]) => ({ key, frontend })));
+    for (const [key, { owner }] of batch.published) this.#owners.set(key, owner);
+    // Only what is still its own: another unit may have published the address, now or in a pass before.
+    const withdrawn = [...batch.withdrawn].filter(([key, owner]) => this.#owners.get(key) === owner);
+    this.#tables.withdraw(withdrawn.map(([key]) => key));
+    for (const [key] of withdrawn) this.#owners.delete(key);
     for (const { id } of batch.left) {
       this.#tables.raiseGeneration(id);
       this.#backendIds.release(id);

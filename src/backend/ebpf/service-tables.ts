@@ -52,6 +52,9 @@ export class ServiceTables {
     this.#generations = viewOf(maps.backendGens.mmap());
   }
 
+  get frontendRows(): number {
+    return this.#maps.frontends.maxEntries;
+  }
   get backendRows(): number {
     return this.#maps.backends.maxEntries;
   }

@@ -14,8 +14,10 @@ export class MemoryTables {
   readonly log: string[] = [];
   readonly backendRows: number;
   readonly serviceIds: number;
+  readonly frontendRows: number;
 
-  constructor(backendRows: number, serviceIds: number) {
+  constructor(backendRows: number, serviceIds: number, frontendRows = 64) {
+    this.frontendRows = frontendRows;
     this.backendRows = backendRows;
     this.serviceIds = serviceIds;
   }
@@ -50,6 +52,7 @@ export class MemoryTables {
   }
   publish(rows: readonly { readonly key: string; readonly frontend: Frontend }[]): void {
     for (const { key, frontend } of rows) {
+      if (!this.rows.has(key) && this.rows.size === this.frontendRows) throw new Error('E2BIG: the rows before it are written');
       this.rows.set(key, frontend);
       this.log.push(`publish ${nameOf(key)}`);
     }

@@ -17,7 +17,12 @@ const WEB = service('web', '10.96.0.1', ['10.244.1.1:80', '10.244.1.2:80']);
 const DNS = service('dns', '10.96.0.2', ['10.244.2.1:53']);
 
 /** A programmer over tables in memory. upsert() and remove() are passes with those changes only, full() compares all. */
-function programmed({ backendRows = 64, serviceIds = 16, memory = new MemoryTables(backendRows, serviceIds) } = {}) {
+function programmed({
+  backendRows = 64,
+  serviceIds = 16,
+  frontendRows = 64,
+  memory = new MemoryTables(backendRows, serviceIds, frontendRows),
+} = {}) {
   const clock = { nowMs: 0 };
   const programmer = new ServiceProgrammer(memory.tables, () => clock.nowMs);
   const servicePorts = new Map<string, ServicePort>();
@@ -151,6 +156,58 @@ describe('when the table of backends is full', () => {
     expect([...memory.serviceNames.values()].map(({ name }) => name)).toEqual(['web']);
     expect(upsert({ ...api, internalTrafficPolicy: 'Cluster' }).failures).toEqual([]);
     expect(memory.backendsOf('10.96.0.3:80')).toEqual(['10.244.3.1:80', '10.244.3.2:80', '10.244.3.3:80']);
+  });
+});
+
+describe('when the table of frontends is full', () => {
+  const API = service('api', '10.96.0.3', ['10.244.3.1:80'], { externalIPs: ['192.0.2.3'] });
+
+  test('that unit fails by name and takes nothing, the others are written', () => {
+    const { memory, clock, programmer, upsert } = programmed({ frontendRows: 2 });
+    for (let i = 0; i < 3; i++) {
+      expect(upsert(WEB, API, DNS)).toMatchObject({ failures: [{ key: API.key, message: 'no room for 2 frontend rows' }] });
+      clock.nowMs += GRACE_MS;
+    }
+    expect([...memory.rows.values()]).toHaveLength(2);
+    expect([programmer.usedFrontends, programmer.usedBackendRows]).toEqual([2, 3]);
+    expect([...memory.serviceNames.values()].map(({ name }) => name)).toEqual(['web', 'dns']);
+  });
+
+  test('units that are there change as before, and what goes makes room', () => {
+    const { memory, upsert, remove } = programmed({ frontendRows: 2 });
+    upsert(WEB, DNS);
+    expect(upsert(service('web', '10.96.0.1', ['10.244.1.9:80']), API).failures).toMatchObject([{ key: API.key }]);
+    expect(memory.backendsOf('10.96.0.1:80')).toEqual(['10.244.1.9:80']);
+    remove(WEB);
+    remove(DNS);
+    expect(upsert(API).failures).toEqual([]);
+    expect(memory.backendsOf('192.0.2.3:80')).toEqual(['10.244.3.1:80']);
+  });
+});
+
+describe('an address that moves while the unit that had it cannot be written', () => {
+  const moving = { externalIPs: ['192.0.2.1'] };
+  const large = ['10.244.1.1:80', '10.244.1.2:80', '10.244.1.3:80'];
+
+  function moved() {
+    const it = programmed({ backendRows: 4 });
+    it.upsert(service('web', '10.96.0.1', ['10.244.1.1:80'], moving));
+    it.upsert(service('dns', '10.96.0.2', ['10.244.2.1:53'], moving), service('web', '10.96.0.1', large));
+    expect(it.memory.backendsOf('192.0.2.1:80')).toEqual(['10.244.2.1:53']);
+    it.clock.nowMs += GRACE_MS;
+    return it;
+  }
+
+  test('stays with the one that has it now', () => {
+    const { memory, upsert } = moved();
+    expect(upsert(service('web', '10.96.0.1', ['10.244.1.2:80'])).failures).toEqual([]);
+    expect(memory.backendsOf('192.0.2.1:80')).toEqual(['10.244.2.1:53']);
+  });
+
+  test('comes back when the other one gives it up', () => {
+    const { memory, upsert } = moved();
+    upsert(service('web', '10.96.0.1', ['10.244.1.1:80'], moving), service('dns', '10.96.0.2', ['10.244.2.1:53']));
+    expect(memory.backendsOf('192.0.2.1:80')).toEqual(['10.244.1.1:80']);
   });
 });
 
