@@ -9,7 +9,13 @@ import type { ServiceTables } from './service-tables.ts';
 export interface Restored {
   readonly units: Map<string, ProgrammedUnit>; // by unit key
   /** Rows that belong to no unit: a Service without a name, or rows that contradict each other. Removed at the first full sync. */
-  readonly orphans: readonly string[]; // frontend key texts
+  readonly orphans: readonly Orphan[];
+}
+
+/** In force until that sync, so what it refers to is in use. */
+export interface Orphan {
+  readonly key: string; // frontend key text
+  readonly frontend: Frontend;
 }
 
 const PROTOCOL_NAMES = new Map(Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name]));
@@ -23,12 +29,12 @@ interface Group {
 export function restoreUnits(tables: ServiceTables): Restored {
   const names = tables.names();
   const groups = new Map<number, Group>(); // by service id
-  const orphans: string[] = [];
+  const orphans: Orphan[] = [];
   for (const { key, frontendKey, frontend } of tables.frontends()) {
     const name = names.get(frontend.serviceId);
     const protocol = PROTOCOL_NAMES.get(frontendKey.protocol);
     if (!name || protocol === undefined) {
-      orphans.push(key);
+      orphans.push({ key, frontend });
       continue;
     }
     const family = addressText(frontendKey.address).includes(':') ? 'IPv6' : 'IPv4';
@@ -37,7 +43,7 @@ export function restoreUnits(tables: ServiceTables): Restored {
     groups.set(frontend.serviceId, group);
     const isOfGroup = group.unitKey === unitKey && isSameList(group.sample, frontend);
     if (isOfGroup) group.frontends.set(key, frontend.flags);
-    else orphans.push(key);
+    else orphans.push({ key, frontend });
   }
   const units = new Map<string, ProgrammedUnit>();
   for (const [serviceId, group] of groups) {
@@ -45,7 +51,7 @@ export function restoreUnits(tables: ServiceTables): Restored {
     const cluster = readList(tables, serviceId, group.sample.cluster, backends);
     const local = readList(tables, serviceId, group.sample.local, backends);
     if (!cluster || !local || units.has(group.unitKey)) {
-      orphans.push(...group.frontends.keys());
+      orphans.push(...[...group.frontends.keys()].map((key) => ({ key, frontend: group.sample })));
       continue;
     }
     const { affinitySeconds, generation } = group.sample;

@@ -57,11 +57,17 @@ export class ServiceProgrammer {
     this.#backendIds = new IdAllocator(tables.backendRows, GRACE_MS, now);
     const { units, orphans } = restoreUnits(tables);
     this.#units = units;
-    for (const key of orphans) this.#owners.set(key, ORPHAN);
+    for (const { key } of orphans) this.#owners.set(key, ORPHAN);
     for (const [unitKey, { frontends }] of units) for (const key of frontends.keys()) this.#owners.set(key, unitKey);
     const programmed = [...units.values()];
-    this.#extents.restore(programmed.flatMap(({ cluster, local }) => [cluster.extent, local.extent]));
-    this.#serviceIds.restore(programmed.map(({ serviceId }) => serviceId));
+    // Orphans keep theirs until the next start: rare, and their lists may be those of units.
+    const left = orphans.map(({ frontend }) => frontend);
+    const extents = [
+      ...programmed.flatMap(({ cluster, local }) => [cluster.extent, local.extent]),
+      ...left.flatMap(({ cluster, local }) => [cluster, local]).filter(({ base, count }) => base + count <= tables.backendRows),
+    ];
+    this.#extents.restore(extents);
+    this.#serviceIds.restore([...programmed, ...left].map(({ serviceId }) => serviceId));
     this.#backendIds.restore(programmed.flatMap(({ backends }) => [...backends.values()].map(({ id }) => id)));
   }
 
@@ -238,6 +244,7 @@ export class ServiceProgrammer {
     for (const extent of batch.released) this.#extents.release(extent);
     for (const id of batch.releasedServiceIds) {
       this.#tables.forgetName(id);
+      this.#tables.zeroStats(id); // the next process does not know that this id was used
       this.#serviceIds.release(id);
     }
     for (const [key, unit] of batch.units) {

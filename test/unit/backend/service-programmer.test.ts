@@ -232,4 +232,35 @@ describe('after a restart', () => {
     expect(memory.rows.size).toBe(1);
     expect(memory.backendsOf('10.96.0.1:80')).toEqual(['10.244.1.1:80', '10.244.1.2:80']);
   });
+
+  test('rows half way between two lists lead to their old list until they have the new one', () => {
+    const { memory, upsert } = programmed();
+    const web = (ip: string) => service('web', '10.96.0.1', [`${ip}:80`, `${ip}:81`], { externalIPs: ['192.0.2.1'] });
+    upsert(web('10.244.1.1'));
+    const rows = new Map(memory.rows);
+    upsert(web('10.244.1.2'));
+    const [, second] = memory.rows.keys();
+    memory.rows.set(second!, rows.get(second!)!); // killed between the two
+    const next = programmed({ memory });
+    next.upsert(service('dns', '10.96.0.2', ['10.244.2.1:53', '10.244.2.1:54']));
+    expect(memory.backendsOf('192.0.2.1:80')).toEqual(['10.244.1.1:80', '10.244.1.1:81']);
+    next.full(web('10.244.1.2'), DNS);
+    expect(memory.backendsOf('192.0.2.1:80')).toEqual(['10.244.1.2:80', '10.244.1.2:81']);
+  });
+
+  test('a row without a name does not lend its id and list to another Service', () => {
+    const { memory, upsert } = programmed();
+    upsert(DNS);
+    memory.serviceNames.clear();
+    programmed({ memory }).upsert(WEB);
+    expect(memory.backendsOf('10.96.0.2:80')).toEqual(['10.244.2.1:53']);
+  });
+
+  test('a new Service counts from zero, whoever had its id before', () => {
+    const { memory, upsert, remove } = programmed();
+    upsert(WEB);
+    remove(WEB);
+    programmed({ memory }).upsert(DNS);
+    expect(memory.zeroed).toEqual([...memory.serviceNames.keys()]);
+  });
 });
