@@ -1,21 +1,21 @@
 // The running proxy: source -> state -> loop -> backend, with health and metrics listening.
 import { writeFileSync } from 'node:fs';
 import type { Backend } from './backend/backend.ts';
-import { ManifestsSource } from './cluster/manifests-source.ts';
-import type { Source, SourceListener } from './cluster/source.ts';
 import type { Config } from './config/config.ts';
 import { TurnoutError } from './errors.ts';
+import { followSource } from './follow-source.ts';
 import { HealthServer } from './health/health-server.ts';
 import { isNodeEligible } from './health/node-eligibility.ts';
 import { holdNode } from './instance.ts';
 import type { Logger } from './log.ts';
 import { SyncLoop } from './loop.ts';
+import { makeSource } from './make-source.ts';
 import type { DatapathReading } from './metrics/datapath-metrics.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { MetricsServer } from './metrics/metrics-server.ts';
 import { ClusterState } from './state/cluster-state.ts';
 import { canonicalIp, ipFamilyOf } from './state/ip.ts';
-import type { IpFamily, ResourceKind } from './state/model.ts';
+import type { IpFamily } from './state/model.ts';
 
 const FAMILIES: readonly IpFamily[] = ['IPv4', 'IPv6'];
 const FULL_SYNC_PERIOD_MS = 3600 * 1000; // as kube-proxy's
@@ -57,7 +57,7 @@ export async function runProxy(options: Omit<ProxyOptions, 'facts'>, signal: Abo
     hardFail: config.bindAddressHardFail,
     syncPeriodMs: config.syncPeriodMs,
     logger,
-    nodeEligible: true,
+    nodeEligible: isNodeEligible(null, config.manifests === '' ? 'api-server' : 'manifests'),
     onProbe: (endpoint, code) => metrics.probed(endpoint, code),
   });
   const metricsServer = new MetricsServer({
@@ -72,17 +72,15 @@ export async function runProxy(options: Omit<ProxyOptions, 'facts'>, signal: Abo
   try {
     adjustOomScore(config.oomScoreAdj, logger);
     const loop = makeLoop(options, backend, state, { health, metrics });
-    const manifests = new ManifestsSource(config.manifests);
-    const { listener, nodeKnown } = listenerOf(state, loop, manifests, { health, metrics, logger });
-    const source = manifests.run(listener, stop.signal);
-    if (config.detectLocalMode === 'NodeCIDR') await within(NODE_WAIT_MS, nodeKnown, config.nodeName, stop.signal);
     await Promise.all([health.start(), metricsServer.start()]);
+    const source = followSource(await makeSource(config, logger), { config, state, loop, health, metrics, logger }, stop.signal);
+    if (config.detectLocalMode === 'NodeCIDR') await within(NODE_WAIT_MS, source.podCIDRsKnown, config.nodeName, stop.signal);
     const probe = await backend.probe();
     if (!probe.ok) throw new TurnoutError('EPROBE', `mode ${backend.mode} cannot run here: ${probe.reason}`);
     if (!stop.signal.aborted) {
       await backend.start();
       if ('reading' in backend) metrics.setDatapathReader(() => (backend as { reading(): DatapathReading }).reading());
-      await Promise.all([loop.run(stop.signal), source]);
+      await Promise.all([loop.run(stop.signal), source.ended]);
     }
     logger.info('Stopping; what is programmed stays in force');
   } finally {
@@ -122,56 +120,6 @@ function makeLoop(
       failed: (durationMs) => metrics.syncCompleted(durationMs, false),
     },
   });
-}
-
-/** Events of one turn of the event loop are one request. */
-function listenerOf(
-  state: ClusterState,
-  loop: SyncLoop,
-  source: Source,
-  { health, metrics, logger }: { health: HealthServer; metrics: Metrics; logger: Logger },
-): { listener: SourceListener; nodeKnown: Promise<void> } {
-  const synced = new Set<ResourceKind>();
-  let isScheduled = false;
-  let resolveNode = (): void => {};
-  const nodeKnown = new Promise<void>((resolve) => {
-    resolveNode = resolve;
-  });
-  const changed = (kind: ResourceKind): void => {
-    if (kind === 'Service') metrics.serviceChanged();
-    if (kind === 'EndpointSlice') metrics.endpointSliceChanged();
-    if (isScheduled) return;
-    isScheduled = true;
-    setImmediate(() => {
-      isScheduled = false;
-      if (state.hasChanges) loop.request();
-      for (const { waiting, field, message } of state.takeConflicts()) {
-        const [namespace = '', name = ''] = waiting.split('/');
-        const where = source.whereIs({ kind: 'Service', namespace, name });
-        logger.warn('Manifest', { where, object: `Service ${waiting}`, field, message });
-      }
-      const { node } = state.desired();
-      health.setNodeEligible(isNodeEligible(node, 'manifests'));
-      if (node && node.podCIDRs.length > 0) resolveNode();
-    });
-  };
-  const listener: SourceListener = {
-    upsert: (object) => {
-      state.upsert(object);
-      changed(object.kind);
-    },
-    delete: ({ kind, namespace, name }) => {
-      state.delete(kind, namespace, name);
-      changed(kind);
-    },
-    synced: (kind) => {
-      synced.add(kind);
-      if (kind !== 'Service' && kind !== 'EndpointSlice') return;
-      if (synced.has('Service') && synced.has('EndpointSlice')) loop.ready();
-    },
-    warn: ({ where, object, field, message }) => logger.warn('Manifest', { where, object, field, message }),
-  };
-  return { listener, nodeKnown };
 }
 
 /** The first address of each family, internal before external; --bind-address wins for its family. */

@@ -23,6 +23,8 @@ export interface ArgumentOptions {
   readonly readFile?: (path: string) => string;
   /** Columns of the terminal, for help; 100 when left out. */
   readonly columns?: number;
+  /** This process runs in a pod, whose service account reaches the API server; found out when left out. */
+  readonly isInCluster?: boolean;
   /** Mask of what this process may do; its own when left out. */
   readonly capabilities?: bigint;
 }
@@ -183,11 +185,12 @@ function buildCommand(
     return { kind: 'cleanup', config, warnings };
   }
   if (name === 'run') {
-    if (config.manifests === '') {
+    const { kubeconfig, master } = config.apiServer;
+    if (config.manifests + kubeconfig + master === '' && !(options.isInCluster ?? isInCluster())) {
       throw usageError(
         'NO_SOURCE',
-        'nothing says where Services come from: the API server source is not built yet',
-        'start with --manifests=DIR, a folder of Service and EndpointSlice files',
+        'nothing says where Services come from, and this is no pod of a cluster',
+        'start with --kubeconfig=FILE, or with --manifests=DIR, a folder of Service and EndpointSlice files',
       );
     }
     if (config.proxyMode === 'ebpf') needs('mode ebpf', true);
@@ -205,6 +208,9 @@ function buildCommand(
     warnings,
   };
 }
+
+/** As client-go finds out. */
+const isInCluster = (): boolean => Boolean(process.env['KUBERNETES_SERVICE_HOST'] && process.env['KUBERNETES_SERVICE_PORT']);
 
 function readConfig(path: string, options: ArgumentOptions): { readonly path: string; readonly text: string } | null {
   if (path === '') return null;

@@ -3,7 +3,13 @@ export interface Config {
   readonly hostnameOverride: string; // '' : os.hostname()
   readonly nodeName: string; // resolved, lower case
   readonly proxyMode: 'ebpf' | 'fake';
-  readonly manifests: string; // folder; '' : API server (next issue: an error for now)
+  readonly manifests: string; // folder; '' : API server
+  readonly apiServer: {
+    readonly kubeconfig: string; // path; '' and no master: the in-cluster credentials
+    readonly master: string; // URL that replaces the kubeconfig's server
+    readonly qps: number; // below 0: no limit
+    readonly burst: number;
+  };
   readonly bindAddress: string;
   readonly healthzBindAddress: string; // 'ip:port', '' : off
   readonly metricsBindAddress: string;

@@ -10,6 +10,7 @@ import {
   integerKind,
   ipKind,
   nodePortAddressesKind,
+  numberKind,
   textKind,
   type ValueKind,
 } from './value-kind.ts';
@@ -48,6 +49,26 @@ const hostnameKind: ValueKind<string> = {
 const notNegative = durationKind({ isPositive: false });
 
 export const KUBE_PROXY_OPTIONS = {
+  kubeconfig: option(
+    'kubeconfig',
+    'clientConnection.kubeconfig',
+    { ...textKind, placeholder: 'FILE' },
+    '',
+    'How to reach the API server.',
+    { defaultText: "the pod's service account" },
+  ),
+  master: option('master', '', { ...textKind, placeholder: 'URL' }, '', "The API server, in place of the kubeconfig's.", {
+    besideConfig: true,
+    defaultText: "the kubeconfig's server",
+  }),
+  kubeApiQps: option(
+    'kube-api-qps',
+    'clientConnection.qps',
+    numberKind,
+    5,
+    'Requests a second to the API server, on average; below 0 is no limit.',
+  ),
+  kubeApiBurst: option('kube-api-burst', 'clientConnection.burst', integerKind(0), 10, 'Requests that may be sent at once.'),
   hostnameOverride: option(
     'hostname-override',
     'hostnameOverride',
@@ -233,16 +254,12 @@ export const IGNORED_FLAGS: Readonly<Record<string, 'boolean' | 'value'>> = {
   'ipvs-tcp-timeout': 'value',
   'ipvs-tcpfin-timeout': 'value',
   'ipvs-udp-timeout': 'value',
-  'kube-api-burst': 'value',
   'kube-api-content-type': 'value',
-  'kube-api-qps': 'value',
-  kubeconfig: 'value',
   'log-flush-frequency': 'value',
   'log-json-info-buffer-size': 'value',
   'log-json-split-stream': 'boolean',
   'log-text-info-buffer-size': 'value',
   'log-text-split-stream': 'boolean',
-  master: 'value',
   profiling: 'boolean',
   'show-hidden-metrics-for-version': 'value',
   vmodule: 'value',
@@ -252,11 +269,8 @@ export const IGNORED_FLAGS: Readonly<Record<string, 'boolean' | 'value'>> = {
 /** Fields that KubeProxyConfiguration has and Turnout reads without acting on them yet. A name that ends in .* covers what is below. */
 export const IGNORED_FIELDS: readonly string[] = [
   'featureGates.*',
-  'clientConnection.kubeconfig',
   'clientConnection.acceptContentTypes',
   'clientConnection.contentType',
-  'clientConnection.qps',
-  'clientConnection.burst',
   'logging.flushFrequency',
   'logging.vmodule',
   'logging.options.*',

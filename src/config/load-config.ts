@@ -129,6 +129,7 @@ function assemble(sources: ConfigSources, hasFile: boolean, values: KubeProxyVal
     nodeName: (values.hostnameOverride || sources.hostname).trim().toLowerCase(),
     proxyMode: values.mode,
     manifests: sources.flags.get('manifests')?.at(-1) ?? '',
+    apiServer: { kubeconfig: values.kubeconfig, master: values.master, qps: values.kubeApiQps, burst: values.kubeApiBurst },
     bindAddress: values.bindAddress,
     healthzBindAddress: withPort(healthzAddress, values.healthzPort),
     metricsBindAddress: withPort(metricsAddress, values.metricsPort),

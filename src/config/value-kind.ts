@@ -19,6 +19,7 @@ export interface ValueKind<T> {
 
 const asText = (text: string): string => text;
 const asNumber = (text: string): unknown => (/^[+-]?\d+$/.test(text) ? Number(text) : text);
+const asDecimal = (text: string): unknown => (/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : text);
 const asList = (text: string): string[] =>
   text
     .split(',')
@@ -43,6 +44,9 @@ export function integerKind(min: number, max: number = 2 ** 31 - 1): ValueKind<n
   const message = max === 2 ** 31 - 1 ? `must be a whole number, ${min} or more` : `must be a whole number from ${min} to ${max}`;
   return { placeholder: 'NUMBER', schema: z.int(message).min(min, message).max(max, message), fromText: asNumber };
 }
+
+/** Any number, also with a fraction. */
+export const numberKind: ValueKind<number> = { placeholder: 'NUMBER', schema: z.number('must be a number'), fromText: asDecimal };
 
 /** Milliseconds. `min` is exclusive when `isPositive`. */
 export function durationKind(options: { readonly isPositive: boolean }): ValueKind<number> {

@@ -74,6 +74,10 @@ describe('commands', () => {
     expect(refusal()).toMatchObject({ code: 'NO_SOURCE', exitCode: 2, hint: expect.stringContaining('--manifests=DIR') });
   });
 
+  test.each([['--kubeconfig=/k'], ['--master=http://x'], ['--manifests=/m']])('%s is a source', (flag) => {
+    expect(parse(flag)).toMatchObject({ kind: 'run' });
+  });
+
   test('flags may stand before and after the command', () => {
     expect(parse('--ebpf-bpffs-root=/b', 'status', '-o', 'json', '--ebpf-cgroup-root=/c')).toMatchObject({
       kind: 'status',
@@ -159,7 +163,7 @@ describe('help', () => {
     expect(text).toContain('turnout --manifests=');
     for (const flag of ['--cluster-cidr=', '--ebpf-socket-path=tcp|all|off', '--config=FILE', '-v, --v=NUMBER'])
       expect(text).toContain(flag);
-    expect(text).not.toContain('--kubeconfig');
+    expect(text).not.toContain('--ipvs-scheduler');
   });
 
   test.each(['status', 'services', 'cleanup'])('%s explains itself with examples', (name) => {
@@ -184,11 +188,7 @@ describe('help', () => {
 
 test('every flag of kube-proxy 1.37 on Linux is accepted', () => {
   const values = [
-    'kubeconfig=/k',
-    'master=http://x',
     'kube-api-content-type=x',
-    'kube-api-burst=1',
-    'kube-api-qps=2',
     'profiling',
     'init-only',
     'show-hidden-metrics-for-version=1.36',
@@ -222,6 +222,10 @@ test('every flag of kube-proxy 1.37 on Linux is accepted', () => {
     'bind-address=1.2.3.4',
     'healthz-bind-address=1.2.3.4',
     'metrics-bind-address=1.2.3.4',
+    'kubeconfig=/k',
+    'master=http://x',
+    'kube-api-burst=1',
+    'kube-api-qps=2.5',
     'bind-address-hard-fail',
     'proxy-mode=ebpf',
     'masquerade-all',

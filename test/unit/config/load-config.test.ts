@@ -151,12 +151,22 @@ describe('flags', () => {
   });
 
   test('flags that do nothing yet are named in one warning', () => {
-    const { warnings } = fromFlags('kubeconfig=/k', 'iptables-sync-period=5s', 'profiling=true');
-    expect(warnings).toEqual([expect.stringContaining('--iptables-sync-period, --kubeconfig, --profiling')]);
+    const { warnings } = fromFlags('ipvs-scheduler=rr', 'iptables-sync-period=5s', 'profiling=true');
+    expect(warnings).toEqual([expect.stringContaining('--iptables-sync-period, --ipvs-scheduler, --profiling')]);
   });
 });
 
 describe('a KubeProxyConfiguration', () => {
+  test('says how to reach the API server; --master wins', () => {
+    const connection = 'clientConnection: {kubeconfig: /k, qps: 2.5, burst: 7}\n';
+    const apiServer = { kubeconfig: '/k', master: '', qps: 2.5, burst: 7 };
+    expect(fromFile(connection).config.apiServer).toEqual(apiServer);
+    expect(fromFile(connection, 'master=http://x', 'kubeconfig=/other').config.apiServer).toEqual({
+      ...apiServer,
+      master: 'http://x',
+    });
+  });
+
   test('sets what its fields say', () => {
     const { config, warnings } = fromFile(`
 clusterCIDR: 10.244.0.0/16
@@ -285,8 +295,8 @@ winkernel: {enableDSR: false}
   });
 
   test('fields that do nothing yet are named in one warning', () => {
-    const { warnings } = fromFile('ipvs: {scheduler: wrr}\nfeatureGates: {AllAlpha: true}\nclientConnection: {kubeconfig: /k}\n');
-    expect(warnings).toEqual([expect.stringContaining('ipvs.scheduler, featureGates, clientConnection.kubeconfig')]);
+    const { warnings } = fromFile('ipvs: {scheduler: wrr}\nfeatureGates: {AllAlpha: true}\nclientConnection: {contentType: x}\n');
+    expect(warnings).toEqual([expect.stringContaining('ipvs.scheduler, featureGates, clientConnection.contentType')]);
   });
 
   test('unknown and repeated fields are told with line and column, and the rest works', () => {
