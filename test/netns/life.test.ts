@@ -74,6 +74,21 @@ describe('the life of the process', () => {
     expect(readdirSync(join(node1.turnout.bpffs, 'turnout'))).toHaveLength(1);
   });
 
+  test('1,000 connections outlive a change of layout that fails half way, and the one that succeeds', async () => {
+    await hold();
+    const flags = ['--cluster-cidr=10.244.0.0/16,fd00:10:244::/48', '--ebpf-flow-table-size=65536'];
+    await node1.turnout.stop();
+    await expect(node1.turnout.start([...flags, '--ebpf-cgroup-root=/nonexistent'])).rejects.toThrow(/nonexistent/);
+    await expectAllAlive();
+    await node1.turnout.start(flags);
+    await expectAllAlive();
+    await reach(cluster.client, node1.ipv4, NODE_PORT, 'TCP');
+    expect(readdirSync(join(node1.turnout.bpffs, 'turnout'))).toHaveLength(1);
+    const { tables } = JSON.parse(node1.turnout.run('status', '--output=json')) as { tables: { name: string; used: number }[] };
+    const flows = tables.find(({ name }) => name === 'flow_states');
+    expect(flows?.used).toBeLessThan(CONNECTIONS); // each once
+  });
+
   test('a second process on the same node says who is there and ends', async () => {
     expect(() => node1.turnout.run('--manifests=/nonexistent')).toThrow(
       new RegExp(`turnout \\(pid ${node1.turnout.instancePid}.*already serves this node`),

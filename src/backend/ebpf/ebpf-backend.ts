@@ -18,7 +18,17 @@ import { Hooks } from './hooks.ts';
 import { type Migration, migrateFrom } from './migrate.ts';
 import { nodePortBlocks } from './node-addresses.ts';
 import { NodeNetwork } from './node-network.ts';
-import { ensureBpffs, findBpffs, layoutName, makePinFolder, mountPoints, type PinFolder, pinFolder, pinFolders } from './pins.ts';
+import {
+  ensureBpffs,
+  findBpffs,
+  layoutName,
+  makePinFolder,
+  mountPoints,
+  type PinFolder,
+  pinFolder,
+  pinFolders,
+  removeUnfinished,
+} from './pins.ts';
 import { refusalLog } from './refusal-log.ts';
 import { ServiceProgrammer } from './service-programmer.ts';
 import { ServiceTables } from './service-tables.ts';
@@ -70,6 +80,7 @@ export class EbpfBackend implements Backend {
     const bpffs = ensureBpffs(config.ebpf.bpffsRoot);
     const pins = pinFolder(bpffs, layoutName(sizes));
     const others = pinFolders(bpffs).filter(({ path }) => path !== pins.path);
+    removeUnfinished(pins, others);
     makePinFolder(pins);
     const datapath = datapathConfig(config, facts.podCIDRs, netnsCookie());
     const object = await loadObject(objectPath(), { config: datapath, sizes, pinnedMaps: pins.maps });

@@ -19,6 +19,12 @@ function leaves(type: BtfType, path: string, offset: number, into: Map<string, {
   for (const member of type.members) leaves(member.type, `${path}.${member.name}`, offset + member.offset, into);
 }
 
+/** Offset in octets of each member. */
+export function fieldOffsets(type: BtfType | null): Map<string, number> {
+  if (type?.kind === 'typedef') return fieldOffsets(type.type);
+  return new Map(type?.kind === 'struct' ? type.members.map(({ name, offset }) => [name, offset]) : []);
+}
+
 /** size: octets of the old row, copied whole when a side has no BTF (plain integers). */
 export function fieldCopies(from: BtfType | null, to: BtfType | null, size: number): FieldCopy[] {
   if (!from || !to) return [{ from: 0, to: 0, length: size }];

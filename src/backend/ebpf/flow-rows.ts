@@ -25,6 +25,11 @@ export class FlowRows {
     return given;
   }
 
+  /** The flow has a row in the new table already. */
+  note(row: number, claim: number, given: number): void {
+    this.#given.set(flowKey(row, claim), given);
+  }
+
   /** The row that the flow was given, or null. */
   given(row: number, claim: number): number | null {
     return this.#given.get(flowKey(row, claim)) ?? null;

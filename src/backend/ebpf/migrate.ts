@@ -2,7 +2,7 @@
 // swapped, and what came in between is copied after. Then the old folder goes.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readFlowState, readRewrite, writeRewrite } from '../../datapath/layout.gen.ts';
+import { type Rewrite, RewriteFlag, readFlowState, readRewrite, writeRewrite } from '../../datapath/layout.gen.ts';
 import type { Logger } from '../../log.ts';
 import type { MapDescription } from '../../native/addon.ts';
 import { BpfLink } from '../../native/bpf-link.ts';
@@ -11,6 +11,7 @@ import type { BpfObject } from '../../native/bpf-object.ts';
 import { unpin } from '../../native/system.ts';
 import { copyFields, type FieldCopy, fieldCopies } from './field-copy.ts';
 import { FlowRows } from './flow-rows.ts';
+import { BUSY, FlowStates, flowName } from './flow-states.ts';
 import { detachPinned } from './hooks.ts';
 import { type PinFolder, pinNames, removePinFolder } from './pins.ts';
 
@@ -25,7 +26,7 @@ const COPIED = [
   'flows',
   'counters',
 ] as const;
-/** Written by programs, so they may change between the copy and the swap. */
+/** Written by programs, so they may change between the copy and the swap: new flows are added, and others caught up with. */
 const COPIED_AGAIN = ['flow_states', 'flows'] as const;
 const ARRAY = 2;
 const PERCPU_ARRAY = 6;
@@ -44,7 +45,8 @@ export function migrateFrom(old: PinFolder, pins: PinFolder, object: BpfObject, 
   const copy = (name: string, mode: 'any' | 'new'): number =>
     copyMap(join(old.maps, name), object.map(name), descriptions.get(name), mode, place);
   let rows = 0;
-  for (const name of COPIED) rows += copy(name, 'any');
+  // Entries of flows may be newer here, where an earlier start had come as far as to swap programs.
+  for (const name of COPIED) rows += copy(name, name === 'flows' ? 'new' : 'any');
   logger.info('Tables of another layout were taken over', { from: old.path, to: pins.path, rows });
   return {
     adoptLinks: () => {
@@ -72,15 +74,22 @@ type Placer = (map: string, key: Uint8Array, value: Uint8Array) => boolean;
 
 /** A flow keeps its row where it can; entries follow their flow. */
 function flowPlacer(states: BpfMap): Placer {
-  const index = (row: number): Uint8Array => new Uint8Array(Uint32Array.of(row).buffer);
-  const rows = new FlowRows(states.maxEntries, (row) => isZero(states.get(index(row)) ?? new Uint8Array()));
+  const table = new FlowStates(states);
+  const rows = new FlowRows(states.maxEntries, (row) => table.claim(row) === 0);
+  const earlier = table.known(); // of a start that did not come to its end
   return (map, key, value) => {
     if (map === 'flow_states') {
-      const { claim } = readFlowState(value);
+      const state = readFlowState(value);
       const row = indexOf(key);
-      if (rows.given(row, claim) !== null) return false; // copied before
-      const given = rows.take(row, claim);
-      if (given !== null) key.set(index(given));
+      if (state.claim === 0 || state.claim === BUSY) return false; // a row that was given back, or is being filled
+      const copied = rows.given(row, state.claim) ?? earlier.get(flowName(state)) ?? null;
+      if (copied !== null) {
+        rows.note(row, state.claim, copied);
+        table.catchUp(copied, state);
+        return false;
+      }
+      const given = rows.take(row, state.claim);
+      if (given !== null) new DataView(key.buffer, key.byteOffset).setUint32(0, given, true);
       return given !== null;
     }
     if (map === 'flows') {
@@ -112,6 +121,7 @@ function copyMap(path: string, target: BpfMap, to: MapDescription | undefined, m
       const value = copySlots(row, values, slots, source, target);
       if (!place(to.name, key, value) || (isArray && indexOf(key) >= target.maxEntries)) continue;
       if (writeRow(target, key, value, mode === 'new' && !isArray)) written++;
+      else if (to.name === 'flows' && isResolvedMeanwhile(target.get(key), value)) target.set(key, value);
     }
     return written;
   } finally {
@@ -130,6 +140,14 @@ function copySlots(row: Uint8Array, values: readonly FieldCopy[], slots: number,
     value.set(copied, slot * toStride);
   }
   return value;
+}
+
+/** The first copy has an entry that waits for its source; without it a masqueraded flow would get another port. */
+function isResolvedMeanwhile(copied: Uint8Array | null, value: Uint8Array): boolean {
+  if (!copied) return false;
+  const [before, after] = [readRewrite(copied), readRewrite(value)];
+  const isPending = ({ flags }: Rewrite): boolean => (flags & RewriteFlag.LB_REWRITE_PENDING) !== 0;
+  return before.claim === after.claim && isPending(before) && !isPending(after);
 }
 
 /** False when the row is there already, or does not fit into a smaller table: a flow is then lost and told by its counter. */

@@ -83,6 +83,15 @@ export function removePinFolder(folder: PinFolder): void {
   if (existsSync(folder.path)) rmdirSync(folder.path);
 }
 
+/**
+ * Removes a folder that no hook uses while another one is in use: tables of a start that came to no end. What they hold is out
+ * of date, and must not be mixed with what is copied now.
+ */
+export function removeUnfinished(folder: PinFolder, others: readonly PinFolder[]): void {
+  const isHooked = ({ links }: PinFolder): boolean => pinNames(links).length > 0;
+  if (!isHooked(folder) && others.some(isHooked)) removePinFolder(folder);
+}
+
 /** Removes our root once the last folder is gone. */
 export function removePinRoot(bpffs: string): void {
   const root = join(bpffs, FOLDER);
