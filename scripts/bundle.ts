@@ -1,4 +1,5 @@
-// bundle.ts FILE...: dist/turnout.js, one file with all packages in it, and the given files (addon, eBPF object) beside it.
+// bundle.ts FILE...: dist/turnout.js with all packages in it, what is loaded only at need in chunks of its own, and the given
+// files (addon, eBPF object) beside it.
 import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
@@ -8,9 +9,11 @@ const dist = join(root, 'dist');
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist);
 await build({
-  entryPoints: [join(root, 'src/main.ts')],
-  outfile: join(dist, 'turnout.js'),
+  entryPoints: { turnout: join(root, 'src/main.ts') },
+  outdir: dist,
   bundle: true,
+  splitting: true, // node's start reads only what this command needs
+  chunkNames: 'chunk-[hash]',
   platform: 'node',
   format: 'esm',
   target: 'node22.19',
