@@ -137,8 +137,12 @@ static __noinline int ingress_new(struct __sk_buff *skb, const struct lb_device 
 			return TCX_NEXT;
 		return drop(skb, p, LB_DROP_NO_FLOW);
 	}
-	if (frontend->flags & LB_FRONTEND_NODE_PORT && known_to_conntrack(skb, &p->key, p->is_v4))
-		return TCX_NEXT; /* UDP reply to a masqueraded flow whose port equals a node port */
+	/*
+	 * UDP reply to a masqueraded flow whose port equals a node port. Datagrams that came before the Service made an entry
+	 * too, which they would keep alive for as long as the client goes on: that one is no reason to pass.
+	 */
+	if (frontend->flags & LB_FRONTEND_NODE_PORT && known_to_conntrack(skb, &p->key, p->is_v4) == KNOWN_ANSWERED)
+		return TCX_NEXT;
 
 	switch (frontend_choose(frontend, packet_origin(p, dev), packet_detector(p), bpf_get_prandom_u32(), &choice)) {
 	case LB_TRANSLATE:

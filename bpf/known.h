@@ -37,14 +37,24 @@ static __always_inline __u32 known_tuple(const struct lb_flow_key *key, bool is_
 	return sizeof(tuple->ipv6);
 }
 
+#define CT_DIRECTION_REPLY 1   /* IP_CT_DIR_REPLY */
+#define CT_STATUS_SEEN_REPLY 2 /* IPS_SEEN_REPLY */
+
+enum known {
+	KNOWN_NOT = 0,
+	KNOWN_UNANSWERED = 1, /* a request that nobody has answered: packets that came before their Service did */
+	KNOWN_ANSWERED = 2,   /* a reply, or a request of a flow with replies */
+};
+
 static __noinline int known_to_conntrack(struct __sk_buff *skb, const struct lb_flow_key *key, bool is_v4)
 {
 	struct bpf_ct_opts___local options = { .netns_id = BPF_F_CURRENT_NETNS, .l4proto = key->protocol };
 	struct bpf_sock_tuple tuple = {};
 	struct nf_conn *connection;
+	bool is_answered;
 
 	if (!bpf_ksym_exists(bpf_skb_ct_lookup) || !bpf_ksym_exists(bpf_ct_release))
-		return 0;
+		return KNOWN_NOT;
 	/* Two calls, because the verifier wants a constant size. */
 	known_tuple(key, is_v4, &tuple);
 	if (is_v4)
@@ -52,9 +62,10 @@ static __noinline int known_to_conntrack(struct __sk_buff *skb, const struct lb_
 	else
 		connection = bpf_skb_ct_lookup(skb, &tuple, sizeof(tuple.ipv6), &options, sizeof(options));
 	if (!connection)
-		return 0;
+		return KNOWN_NOT;
+	is_answered = options.dir == CT_DIRECTION_REPLY || connection->status & CT_STATUS_SEEN_REPLY;
 	bpf_ct_release(connection);
-	return 1;
+	return is_answered ? KNOWN_ANSWERED : KNOWN_UNANSWERED;
 }
 
 /* A socket that would take this packet: connected, or listening on its destination. */

@@ -8,6 +8,7 @@ interface Outcome {
   readonly title: string;
   readonly toClusterIP: string[];
   readonly toNodePort: string[];
+  readonly toNodePortUnanswered: boolean;
   readonly toSnatRange: string[];
   readonly takesOtherPort: boolean;
 }
@@ -28,6 +29,10 @@ describe.each(CASES)('over $title', ({ title, transport }) => {
 
   test('a packet in the midst of a flow to a node port passes unchanged when conntrack knows it', () => {
     expect(outcome().toNodePort).toEqual([transport === 'TCP' ? 'drop' : '', 'next', 'unchanged']);
+  });
+
+  test('a client that was there before the Service gets through to its node port, without a pause', () => {
+    expect(outcome().toNodePortUnanswered).toBe(true);
   });
 
   test('a port that conntrack has given to another flow is not given out', () => {

@@ -13,9 +13,10 @@ interface Flow {
   readonly destinationPort: number;
 }
 
-function remember(protocol: string, { source, sourcePort, destination, destinationPort }: Flow): void {
+/** Of UDP a flow with replies, unless said otherwise. */
+function remember(protocol: string, { source, sourcePort, destination, destinationPort }: Flow, status = 'SEEN_REPLY'): void {
   const tuple = ['-s', source, '-d', destination, '--sport', String(sourcePort), '--dport', String(destinationPort)];
-  const state = protocol === 'tcp' ? ['--state', 'ESTABLISHED'] : [];
+  const state = protocol === 'tcp' ? ['--state', 'ESTABLISHED'] : status ? ['-u', status] : [];
   execFileSync('conntrack', ['-I', '-p', protocol, '-t', '120', ...tuple, ...state], { stdio: 'pipe' });
 }
 
@@ -38,6 +39,10 @@ const outcomes = CASES.map(({ addresses, transport, title }) => {
     const isUnchanged = Buffer.compare(after.packet, datapath.egress(packet).packet) === 0;
     return [name, [before, after.verdict, isUnchanged ? 'unchanged' : 'translated']];
   });
+  // Its datagrams came before the Service did.
+  const early = { ...flows.toNodePort, sourcePort: CLIENT_PORT + 1 };
+  if (transport === 'UDP') remember('udp', early, '');
+  const toNodePortUnanswered = readPacket(datapath.ingress(segment(transport, early)).packet).ip.destination === endpoint;
   // A masqueraded flow asks for the port that netfilter has given to another one.
   remember(transport.toLowerCase(), {
     source: node,
@@ -50,7 +55,7 @@ const outcomes = CASES.map(({ addresses, transport, title }) => {
   });
   const arrived = datapath.ingress(asked);
   const { sourcePort } = portsOf(readPacket(datapath.egress(arrived.packet, arrived.mark).packet));
-  return { title, ...Object.fromEntries(verdicts), takesOtherPort: sourcePort !== OWN_PORT + 1 };
+  return { title, ...Object.fromEntries(verdicts), toNodePortUnanswered, takesOtherPort: sourcePort !== OWN_PORT + 1 };
 });
 datapath.close();
 console.log(JSON.stringify(outcomes));
