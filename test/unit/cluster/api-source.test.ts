@@ -193,6 +193,7 @@ describe('the API server as a source', () => {
         { address: '10.1.0.2', nodeName: null, ready: false },
       ],
     });
+    await eventually(() => expect(server.watching(ENDPOINTS)).toBe(1));
     server.set(ENDPOINTS, { metadata: { namespace: 'default', name: 'web' }, subsets: [] });
     await eventually(() => expect(picture.names).toEqual(['EndpointSlice web-empty']));
   });
