@@ -40,9 +40,9 @@ static __always_inline int nat_address_v4(struct __sk_buff *skb, const struct pa
 }
 
 /*
- * In IPv6 no header checksum balances the address change, so skb->csum (of CHECKSUM_COMPLETE packets, which exist only on
- * the way in) must not be touched, while CHECKSUM_PARTIAL (ours, on the way out) needs the pseudo header. Kernels that
- * know the IPv6 flag do both; for older ones the direction decides.
+ * In IPv6 no header checksum balances the address change, so skb->csum of CHECKSUM_COMPLETE packets must not be touched, while
+ * CHECKSUM_PARTIAL (made on this node, a pod's packets on the way in too) needs the pseudo header. Kernels that know the IPv6
+ * flag do both; for older ones a sum of nothing is added, which is refused for all but CHECKSUM_COMPLETE.
  */
 static __always_inline int nat_address_v6(struct __sk_buff *skb, const struct packet *p, const union lb_addr *from,
 					  const union lb_addr *to, __u32 field)
@@ -53,7 +53,7 @@ static __always_inline int nat_address_v6(struct __sk_buff *skb, const struct pa
 	if (p->fragment != PACKET_LATER_FRAGMENT) {
 		difference = bpf_csum_diff((__be32 *)from->word, 16, (__be32 *)to->word, 16, 0);
 		if (bpf_l4_csum_replace(skb, nat_l4_checksum_offset(p), 0, difference, flags | BPF_F_PSEUDO_HDR | L4_CSUM_IPV6)) {
-			if (p->key.direction == LB_OUT)
+			if (bpf_csum_update(skb, 0) < 0)
 				flags |= BPF_F_PSEUDO_HDR;
 			if (bpf_l4_csum_replace(skb, nat_l4_checksum_offset(p), 0, difference, flags))
 				return -1;
