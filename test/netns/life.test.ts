@@ -1,9 +1,9 @@
 // Processes come and go; connections stay.
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, globSync, readdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Cluster, type ClusterNode, type Pod } from '../../lab/cluster.ts';
 import { serve, serviceWithSlices } from '../../lab/service.ts';
+import { Turnout } from '../../lab/turnout.ts';
 import { CLUSTER_IPS, NODE_PORT, reach } from './traffic.ts';
 
 const CONNECTIONS = 1000;
@@ -71,7 +71,7 @@ describe('the life of the process', () => {
     await node1.turnout.start([`--cluster-cidr=10.244.0.0/16,fd00:10:244::/48`, '--ebpf-flow-table-size=65536']);
     await expectAllAlive();
     await reach(cluster.client, node1.ipv4, NODE_PORT, 'TCP');
-    expect(readdirSync(join(node1.turnout.bpffs, 'turnout'))).toHaveLength(1);
+    expect(pinFoldersOf(node1)).toHaveLength(1);
   });
 
   test('1,000 connections outlive a change of layout that fails half way, and the one that succeeds', async () => {
@@ -83,7 +83,7 @@ describe('the life of the process', () => {
     await node1.turnout.start(flags);
     await expectAllAlive();
     await reach(cluster.client, node1.ipv4, NODE_PORT, 'TCP');
-    expect(readdirSync(join(node1.turnout.bpffs, 'turnout'))).toHaveLength(1);
+    expect(pinFoldersOf(node1)).toHaveLength(1);
     const { tables } = JSON.parse(node1.turnout.run('status', '--output=json')) as { tables: { name: string; used: number }[] };
     const flows = tables.find(({ name }) => name === 'flow_states');
     expect(flows?.used).toBeLessThan(CONNECTIONS); // each once
@@ -116,6 +116,22 @@ describe('the life of the process', () => {
     turnout.run('--cleanup'); // kube-proxy's spelling; nothing is there, which is success
     expect(existsSync(turnout.bpffs)).toBe(true);
   });
+
+  test('two nodes that see one bpffs do not touch each other', async () => {
+    const other = cluster.lab.namespace('other', cluster.lab.cgroup('other'));
+    const { bpffs } = node1.turnout;
+    const second = new Turnout({ lab: cluster.lab, namespace: other, nodeName: 'other', bpffs });
+    await second.start();
+    await reach(cluster.client, node1.ipv4, NODE_PORT, 'TCP', { count: 4 });
+    expect(JSON.parse(second.run('services', '--output=json'))).toEqual([]);
+    await second.stop();
+    second.run('cleanup');
+    await reach(cluster.client, node1.ipv4, NODE_PORT, 'TCP', { count: 4 });
+    expect(node1.turnout.run('services')).toContain('default/web');
+  });
+
+  const pinFoldersOf = ({ turnout }: ClusterNode): string[] =>
+    globSync('turnout/netns-*/*', { cwd: turnout.bpffs, withFileTypes: false });
 
   async function tryOnce(): Promise<{ alive: boolean }> {
     const [outcome] = await cluster.client.agent.connect({ protocol: 'TCP', to: node1.ipv4, port: NODE_PORT, timeoutMs: 1000 });

@@ -1,11 +1,11 @@
-// Where pins live: <bpffs>/turnout/<layout>/{maps,links}. The folder's name stands for the layout and the table sizes, so that
-// tables which cannot be reused are never mistaken for ours.
+// Where pins live: <bpffs>/turnout/netns-<cookie>/<layout>/{maps,links}. A node is a network namespace, and several may see one
+// bpffs. The last name stands for the layout and the table sizes, so that tables which cannot be reused are never mistaken for ours.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fingerprintOf } from '../../datapath/description.ts';
 import { LAYOUT } from '../../datapath/layout.gen.ts';
 import { TurnoutError } from '../../errors.ts';
-import { isBpffs, mountBpffs, unpin } from '../../native/system.ts';
+import { isBpffs, mountBpffs, netnsCookie, unpin } from '../../native/system.ts';
 
 const DEFAULT_ROOT = '/sys/fs/bpf';
 const FOLDER = 'turnout';
@@ -56,14 +56,17 @@ export function layoutName(sizes: Readonly<Record<string, number>>): string {
   return fingerprintOf([...LAYOUT, ...text]);
 }
 
+/** This node's own part of a bpffs. The cookie is never given to another network namespace while the machine is up. */
+const rootOf = (bpffs: string): string => join(bpffs, FOLDER, `netns-${netnsCookie()}`);
+
 export function pinFolder(bpffs: string, name: string): PinFolder {
-  const path = join(bpffs, FOLDER, name);
+  const path = join(rootOf(bpffs), name);
   return { path, maps: join(path, 'maps'), links: join(path, 'links') };
 }
 
-/** Every folder of ours, whatever its layout. */
+/** Every folder of this node, whatever its layout. */
 export function pinFolders(bpffs: string): PinFolder[] {
-  const root = join(bpffs, FOLDER);
+  const root = rootOf(bpffs);
   return existsSync(root) ? readdirSync(root).map((name) => pinFolder(bpffs, name)) : [];
 }
 
@@ -92,8 +95,9 @@ export function removeUnfinished(folder: PinFolder, others: readonly PinFolder[]
   if (!isHooked(folder) && others.some(isHooked)) removePinFolder(folder);
 }
 
-/** Removes our root once the last folder is gone. */
+/** Removes what holds the folders once the last one is gone: this node's part, and the whole when no other node has one. */
 export function removePinRoot(bpffs: string): void {
-  const root = join(bpffs, FOLDER);
-  if (existsSync(root) && readdirSync(root).length === 0) rmdirSync(root);
+  for (const root of [rootOf(bpffs), join(bpffs, FOLDER)]) {
+    if (existsSync(root) && readdirSync(root).length === 0) rmdirSync(root);
+  }
 }
