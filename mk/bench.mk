@@ -1,0 +1,6 @@
+# Benchmarks. Not part of `make test`: a time is for people to read, not to pass or fail.
+
+## bench: numbers with their ranges: [WHAT=connect|packet|sync|update] [ROUNDS=9] (root)
+.PHONY: bench
+bench: build dist
+	$(Q)WHAT='$(WHAT)' ROUNDS='$(ROUNDS)' $(NODE) bench/run.ts
