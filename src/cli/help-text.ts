@@ -62,7 +62,7 @@ export const COMMAND_HELP: Readonly<
       'Detaches the programs and removes the pins, maps and rules of turnout, and nothing else. Connections through ' +
       'Services stop working. Removing what is not there is success. Stop the proxy first, or it puts all of it back. ' +
       'Takes --config, --ebpf-bpffs-root and --ebpf-cgroup-root as the proxy does; give them when the proxy was given them. ' +
-      'Without --ebpf-bpffs-root it takes the first bpffs that is mounted, whichever node is pinned there. Needs root.',
+      'Needs root.',
     examples: `Examples:
   turnout cleanup
   turnout --cleanup
