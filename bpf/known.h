@@ -53,7 +53,11 @@ static __noinline int known_to_conntrack(struct __sk_buff *skb, const struct lb_
 	struct nf_conn *connection;
 	bool is_answered;
 
-	if (!bpf_ksym_exists(bpf_skb_ct_lookup) || !bpf_ksym_exists(bpf_ct_release))
+	/*
+	 * The type that came with the two calls and lives in their module: known when the object is loaded. bpf_ksym_exists() would
+	 * ask for the calls themselves, but kernels before 6.4 refuse any program that takes the address of a kfunc.
+	 */
+	if (!bpf_core_type_exists(struct bpf_ct_opts___local))
 		return KNOWN_NOT;
 	/* Two calls, because the verifier wants a constant size. */
 	known_tuple(key, is_v4, &tuple);
