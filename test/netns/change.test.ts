@@ -1,5 +1,5 @@
 // Services and endpoints change while connections run.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Cluster, type ClusterNode, type Pod } from '../../lab/cluster.ts';
@@ -105,5 +105,23 @@ describe('changes', () => {
       const [one] = await cluster.client.agent.connect({ protocol: 'TCP', to: '192.168.50.77', port: 31006, timeoutMs: 500 });
       return one?.ok ?? false;
     });
+  });
+
+  test('a device that is replaced by another one of the same number is hooked', async () => {
+    const { namespace, turnout } = node1;
+    const isHooked = (): boolean => / replaced +tcx +egress, ingress/.test(turnout.run('status'));
+    namespace.ip('link add replaced index 700 type veth peer name replaced-peer');
+    await until('the device is hooked', isHooked);
+    // While the process is busy with something else, so that it hears of both at once.
+    const pid = turnout.instancePid;
+    process.kill(pid, 'SIGSTOP');
+    namespace.ip('link del replaced', 'link add replaced index 700 type veth peer name replaced-peer');
+    process.kill(pid, 'SIGCONT');
+    await until('its successor is hooked', isHooked, 3000);
+    namespace.ip('link del replaced');
+    await until(
+      'nothing is left of it',
+      () => !readdirSync(turnout.bpffs, { recursive: true }).some((name) => `${name}`.includes('tc_700_')),
+    );
   });
 });

@@ -31,6 +31,8 @@ export class NodeNetwork {
   #addresses = new Map<string, number>();
   #follower: { close(): void } | null = null;
   #isScheduled = false;
+  readonly #deleted = new Set<number>(); // since the last look; an ifindex may be another device's by then
+  #hasOverrun = false;
 
   constructor(options: NodeNetworkOptions) {
     this.#options = options;
@@ -58,12 +60,17 @@ export class NodeNetwork {
     this.#writeAddresses(nodeAddressFlags(addresses, this.#options.nodePortBlocks()), all);
     const wanted = deviceRows(devices, addresses, this.#options.device);
     const names = new Map(devices.map((device) => [device.ifindex, device.name]));
-    for (const [ifindex, row] of wanted) this.#hook(ifindex, names.get(ifindex) ?? '', row, all);
-    const present = new Set([...this.#rows.keys(), ...(all ? this.#options.hooks.pinnedDevices() : [])]);
+    for (const [ifindex, row] of wanted) {
+      this.#hook(ifindex, names.get(ifindex) ?? '', row, all || this.#deleted.has(ifindex));
+    }
+    this.#deleted.clear();
+    const present = new Set([...this.#rows.keys(), ...(all ? this.#options.hooks.hookedDevices() : [])]);
     for (const ifindex of present) if (!wanted.has(ifindex)) this.#unhook(ifindex);
   }
 
   #changed(event: NetlinkEvent): void {
+    if (event.kind === 'overrun') this.#hasOverrun = true;
+    if (event.kind === 'device' && event.action === 'delete') this.#deleted.add(event.device.ifindex);
     if (event.kind === 'route' || this.#isScheduled) return;
     // Several messages belong to one change (a veth pair, its addresses): look once, right after this batch.
     this.#isScheduled = true;
@@ -75,7 +82,8 @@ export class NodeNetwork {
 
   #reconcileSafely(): void {
     try {
-      this.reconcile(false);
+      this.reconcile(this.#hasOverrun);
+      this.#hasOverrun = false;
     } catch (error) {
       this.#options.logger.error('Following the node network failed; it is tried again', { err: error });
     }
