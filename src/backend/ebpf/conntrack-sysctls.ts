@@ -1,5 +1,6 @@
 // Netfilter's conntrack settings, as kube-proxy writes them at start. (kube-proxy-parity.md 5.8)
-import { readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Config } from '../../config/config.ts';
 import { TurnoutError } from '../../errors.ts';
@@ -21,6 +22,14 @@ export function conntrackSettings(conntrack: Config['conntrack'], cpus: number):
   set('nf_conntrack_udp_timeout', seconds(conntrack.udpTimeoutMs));
   set('nf_conntrack_udp_timeout_stream', seconds(conntrack.udpStreamTimeoutMs));
   return settings;
+}
+
+/**
+ * Where conntrack is a module that nobody has needed so far: without it there are no settings, and programs that are loaded
+ * before it never find its calls. A failure is no fault of its own: conntrack may not exist, or the settings will say so.
+ */
+export function loadConntrack(): void {
+  if (!existsSync(`${FOLDER}/nf_conntrack_max`)) spawnSync('modprobe', ['--quiet', 'nf_conntrack'], { stdio: 'ignore' });
 }
 
 /** Writes what differs. Throws TurnoutError ESYSCTL, which is fatal as in kube-proxy. */

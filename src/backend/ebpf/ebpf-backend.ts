@@ -9,7 +9,7 @@ import { netnsCookie } from '../../native/system.ts';
 import type { Changes, DesiredState } from '../../state/model.ts';
 import type { Backend, ProbeResult, SyncReport } from '../backend.ts';
 import { cleanupEbpf } from './cleanup.ts';
-import { applyConntrackSettings } from './conntrack-sysctls.ts';
+import { applyConntrackSettings, loadConntrack } from './conntrack-sysctls.ts';
 import { readCounters } from './counters.ts';
 import { datapathConfig, tableSizes } from './datapath-config.ts';
 import { FlowExpiry } from './expire.ts';
@@ -76,6 +76,7 @@ export class EbpfBackend implements Backend {
     const config = this.#config;
     const facts = this.#facts();
     const sizes = tableSizes(config);
+    loadConntrack();
     applyConntrackSettings(config.conntrack);
     const bpffs = ensureBpffs(config.ebpf.bpffsRoot);
     const pins = pinFolder(bpffs, layoutName(sizes));
