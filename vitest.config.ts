@@ -20,6 +20,7 @@ export default defineConfig({
       rootTier('native', 60_000),
       rootTier('datapath', 60_000),
       rootTier('netns', 120_000),
+      rootTier('cluster', 300_000),
     ],
   },
 });

@@ -76,10 +76,15 @@ export class ClusterNode {
     return pod;
   }
 
+  /** One of each family. */
+  get podCIDRs(): readonly [string, string] {
+    return [`10.244.${this.#number}.0/24`, `fd00:10:244:${this.#number}::/64`];
+  }
+
   get manifest(): Manifest {
     const addresses = [this.ipv4, this.ipv6].map((address) => ({ type: 'InternalIP', address }));
-    const podCIDRs = [`10.244.${this.#number}.0/24`, `fd00:10:244:${this.#number}::/64`];
-    return { apiVersion: 'v1', kind: 'Node', metadata: { name: this.name }, spec: { podCIDRs }, status: { addresses } };
+    const spec = { podCIDR: this.podCIDRs[0], podCIDRs: this.podCIDRs };
+    return { apiVersion: 'v1', kind: 'Node', metadata: { name: this.name }, spec, status: { addresses } };
   }
 }
 
@@ -89,27 +94,36 @@ export class Cluster {
   readonly client: Namespace;
   readonly clientIpv4 = '192.168.50.100';
   readonly clientIpv6 = 'fd50::100';
+  readonly #fabric: Namespace;
 
   constructor(options: ClusterOptions = {}) {
-    const fabric = this.lab.namespace('fabric');
-    fabric.ip('link add br0 type bridge', 'link set br0 up');
-    const plug = (namespace: Namespace, name: string, ipv4: string, ipv6: string): void => {
-      cable(fabric, `to-${name}`, namespace, 'eth0');
-      fabric.ip(`link set to-${name} master br0`);
-      namespace.ip(`addr add ${ipv4}/24 dev eth0`, `addr add ${ipv6}/64 dev eth0`);
-    };
+    this.#fabric = this.lab.namespace('fabric');
+    this.#fabric.ip('link add br0 type bridge', 'link set br0 up');
     this.nodes = Array.from({ length: options.nodes ?? 2 }, (_, index) => new ClusterNode(this.lab, index + 1, options));
-    for (const { name, namespace, ipv4, ipv6 } of this.nodes) plug(namespace, name, ipv4, ipv6);
-    this.client = this.lab.namespace('client');
-    plug(this.client, 'client', this.clientIpv4, this.clientIpv6);
+    for (const { namespace, ipv4, ipv6 } of this.nodes) this.#plug(namespace, ipv4, ipv6);
+    this.client = this.addMachine('client', this.clientIpv4, this.clientIpv6);
     for (const node of this.nodes) for (const other of this.nodes) if (node !== other) this.#join(node, other, options.between);
+  }
+
+  /** One more machine beside the nodes. */
+  addMachine(name: string, ipv4: string, ipv6: string, cgroup = ''): Namespace {
+    const namespace = this.lab.namespace(name, cgroup);
+    this.#plug(namespace, ipv4, ipv6);
+    return namespace;
+  }
+
+  #plug(namespace: Namespace, ipv4: string, ipv6: string): void {
+    const port = `to-${namespace.name}`;
+    cable(this.#fabric, port, namespace, 'eth0');
+    this.#fabric.ip(`link set ${port} master br0`);
+    namespace.ip(`addr add ${ipv4}/24 dev eth0`, `addr add ${ipv6}/64 dev eth0`);
   }
 
   /** Pods of `other` become reachable from `node`. */
   #join(node: ClusterNode, other: ClusterNode, between: ClusterOptions['between'] = 'routes'): void {
     const far = other.name.replace('node', '');
     const own = node.name.replace('node', '');
-    const pods = [`10.244.${far}.0/24`, `fd00:10:244:${far}::/64`];
+    const pods = other.podCIDRs;
     if (between === 'routes') {
       node.namespace.ip(`route add ${pods[0]} via ${other.ipv4}`, `route add ${pods[1]} via ${other.ipv6}`);
       return;

@@ -71,9 +71,18 @@ export class Lab {
 
   /** An empty bpffs of its own. */
   bpffs(name: string): string {
-    const path = join(this.folder, `bpffs-${name}`);
+    return this.#mount('bpf', `bpffs-${name}`);
+  }
+
+  /** An empty folder in memory. */
+  tmpfs(name: string): string {
+    return this.#mount('tmpfs', `tmpfs-${name}`);
+  }
+
+  #mount(type: string, name: string): string {
+    const path = join(this.folder, name);
     mkdirSync(path);
-    run('mount', '-t', 'bpf', 'bpf', path);
+    run('mount', '-t', type, type, path);
     return path;
   }
 
@@ -107,7 +116,7 @@ export class Lab {
 
 function removeFolder(path: string): void {
   if (!existsSync(path)) return;
-  for (const name of readdirSync(path)) if (name.startsWith('bpffs-')) succeeds('umount', '-l', join(path, name));
+  for (const name of readdirSync(path)) if (/^(bpffs|tmpfs)-/.test(name)) succeeds('umount', '-l', join(path, name));
   rmSync(path, { recursive: true, force: true });
 }
 

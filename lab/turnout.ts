@@ -38,7 +38,9 @@ export class Turnout {
   readonly bpffs: string;
   readonly log: string;
   readonly #options: TurnoutOptions;
+  #source: string;
   #child: ChildProcess | null = null;
+  #startAt = 0; // in the log
   #markerPort = 1;
 
   constructor(options: TurnoutOptions) {
@@ -47,6 +49,7 @@ export class Turnout {
     this.manifests = join(lab.folder, `manifests-${namespace.name}`);
     this.log = join(lab.folder, `turnout-${namespace.name}.log`);
     this.bpffs = options.bpffs ?? lab.bpffs(namespace.name);
+    this.#source = `--manifests=${this.manifests}`;
     mkdirSync(this.manifests, { recursive: true });
     lab.onClose(async () => void (await this.stop('SIGKILL')));
   }
@@ -62,21 +65,47 @@ export class Turnout {
     return process?.pid ?? 0;
   }
 
+  /** From the next start on, objects come from an API server instead of manifests. */
+  useApiServer(kubeconfig: string): void {
+    this.#source = `--kubeconfig=${kubeconfig}`;
+  }
+
   /** Starts the process and waits until it is ready. */
   async start(flags: readonly string[] = this.#options.flags ?? []): Promise<void> {
+    this.launch(flags);
+    await this.ready();
+  }
+
+  /** Starts the process. */
+  launch(flags: readonly string[] = this.#options.flags ?? []): void {
     const { namespace, nodeName } = this.#options;
     const log = openSync(this.log, 'a');
-    const startAt = readFileSync(this.log, 'utf8').length;
-    const own = [`--hostname-override=${nodeName}`, `--manifests=${this.manifests}`, ...this.place];
+    this.#startAt = readFileSync(this.log, 'utf8').length;
+    const own = [`--hostname-override=${nodeName}`, this.#source, ...this.place];
     const quiet = flags.some((flag) => flag.startsWith('--config')) ? [] : ['--conntrack-max-per-core=0', '--oom-score-adj=0'];
-    const child = namespace.spawn(this.#options.binary ?? BINARY, [...own, ...quiet, ...flags], { stdio: ['ignore', log, log] });
+    const args = [...own, ...quiet, ...flags];
+    this.#child = namespace.spawn(this.#options.binary ?? BINARY, args, { stdio: ['ignore', log, log] });
     closeSync(log);
-    this.#child = child;
-    await until(`turnout on ${namespace.name} is ready`, () => {
-      const text = readFileSync(this.log, 'utf8').slice(startAt);
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`turnout on ${namespace.name} ended:\n${text}`);
-      return text.includes('"Ready"');
+  }
+
+  /** Resolves when the process has programmed its first full picture. */
+  ready(): Promise<void> {
+    return this.logged('"Ready"');
+  }
+
+  /** Resolves when the process has logged this text since its start. */
+  async logged(text: string): Promise<void> {
+    const { name } = this.#options.namespace;
+    await until(`turnout on ${name} logs ${text}`, () => {
+      const log = this.logSinceStart;
+      if (!this.#child || this.#child.exitCode !== null || this.#child.signalCode !== null)
+        throw new Error(`turnout on ${name} ended:\n${log}`);
+      return log.includes(text);
     });
+  }
+
+  get logSinceStart(): string {
+    return readFileSync(this.log, 'utf8').slice(this.#startAt);
   }
 
   /** Ends the process and waits for it; its datapath stays in force. */
