@@ -60,9 +60,11 @@ export class Hooks {
     }
   }
 
-  /** Devices that a link of ours is pinned for, whether they still exist or not. */
-  pinnedDevices(): Set<number> {
-    return new Set(pinNames(this.#pins.links).flatMap((name) => Number(TC_PIN.exec(name)?.[1] ?? 0) || []));
+  /** Devices that are hooked by this process or an earlier one. Of those with pinned links also the ones that no longer exist. */
+  hookedDevices(): Set<number> {
+    const pinned = pinNames(this.#pins.links).flatMap((name) => Number(TC_PIN.exec(name)?.[1] ?? 0) || []);
+    const filtered = this.#usesClsact ? [...clsactDevices().keys()] : [];
+    return new Set([...pinned, ...filtered]);
   }
 
   detachDevice(ifindex: number): void {
@@ -147,6 +149,25 @@ function detachClsact(ifindex: number, direction: Direction): void {
     filter.close();
   } catch {
     // Not there: nothing to detach.
+  }
+}
+
+/** Devices with clsact filters of ours, as the kernel shows them: ifindex -> directions. A filter has no pin that would tell. */
+export function clsactDevices(): Map<number, Direction[]> {
+  const found = new Map<number, Direction[]>();
+  for (const { ifindex } of Netlink.listDevices()) {
+    const directions = DIRECTIONS.filter((direction) => isClsactHooked(ifindex, direction));
+    if (directions.length > 0) found.set(ifindex, directions);
+  }
+  return found;
+}
+
+function isClsactHooked(ifindex: number, direction: Direction): boolean {
+  try {
+    BpfLink.openClsact(clsactPoint(ifindex, direction)).close();
+    return true;
+  } catch {
+    return false; // no such filter, or the device went meanwhile
   }
 }
 

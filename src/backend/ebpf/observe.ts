@@ -8,7 +8,7 @@ import { BpfLink } from '../../native/bpf-link.ts';
 import { BpfMap } from '../../native/bpf-map.ts';
 import { Netlink } from '../../native/netlink.ts';
 import { readCounters } from './counters.ts';
-import { SOCKET_PROGRAMS } from './hooks.ts';
+import { clsactDevices, SOCKET_PROGRAMS } from './hooks.ts';
 import { findBpffs, type PinFolder, pinFolders, pinNames } from './pins.ts';
 import { PROTOCOL_NUMBERS } from './rows.ts';
 import { ServiceTables } from './service-tables.ts';
@@ -85,6 +85,11 @@ function viewHooks(folder: PinFolder): { hooks: StatusHook[]; warnings: string[]
     const hook = hooks.get(place) ?? { place, attach: kind === 'tc' ? 'tcx' : 'cgroup', programs: [] };
     hook.programs.push(kind === 'tc' ? second : first);
     hooks.set(place, hook);
+  }
+  // Where the kernel has no tcx (before 6.6), filters of clsact do its work; nothing of them is pinned.
+  for (const [ifindex, programs] of clsactDevices()) {
+    const place = names.get(ifindex) ?? `ifindex ${ifindex}`;
+    if (!hooks.has(place)) hooks.set(place, { place, attach: 'clsact', programs });
   }
   for (const hook of hooks.values()) {
     if (hook.attach === 'cgroup' && hook.programs.length < SOCKET_PROGRAMS.length)
