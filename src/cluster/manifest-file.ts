@@ -1,5 +1,6 @@
 // The text of one manifest file -> the objects in it, with where each stands.
 import { isMap, isScalar, isSeq, LineCounter, parseAllDocuments, type Node as YamlNode } from 'yaml';
+import { type JsonItem, jsonItems } from './json-manifest.ts';
 import { type ReadResult, readObject } from './read-object.ts';
 
 export interface ManifestObject {
@@ -14,6 +15,24 @@ export type ManifestFile =
 
 /** YAML (any number of documents) or JSON; a `List` stands for its items. An empty document is nothing. */
 export function parseManifestFile(fileName: string, text: string): ManifestFile {
+  const items = jsonItems(text);
+  return items ? fromJson(fileName, text, items) : parseYaml(fileName, text);
+}
+
+function fromJson(fileName: string, text: string, items: readonly JsonItem[]): ManifestFile {
+  let slow: ManifestFile | null = null;
+  const locate = (i: number, field: string, where: string): string => {
+    slow ??= parseYaml(fileName, text);
+    return slow.kind === 'objects' ? (slow.objects[i]?.locate(field) ?? where) : where;
+  };
+  const objects = items.map(({ value, line, column }, i): ManifestObject => {
+    const where = `${fileName}:${line}:${column}`;
+    return { where, result: readObject(value), locate: (field) => locate(i, field, where) };
+  });
+  return { kind: 'objects', objects };
+}
+
+function parseYaml(fileName: string, text: string): ManifestFile {
   const lines = new LineCounter();
   const at = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
