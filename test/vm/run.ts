@@ -1,5 +1,5 @@
 // run.ts [PART OF A PATH]...: test files in one plain Node process, on this kernel. Meant for the guests of `make test-vm`, works anywhere.
-// Ends with "N passed, N failed"; exits with 1 when anything failed, or nothing ran. FILTER=all leaves no test out.
+// Ends with "N passed, N failed"; exits with 1 when anything failed, or nothing ran. ALL=1 leaves no test out.
 import { globSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { availableParallelism, release } from 'node:os';
@@ -30,14 +30,17 @@ function testFiles(parts: readonly string[]): string[] {
 
 function describeError(error: unknown): string {
   if (!(error instanceof Error)) return inspect(error);
-  const { actual, expected } = error as { actual?: unknown; expected?: unknown };
+  const { actual, expected, detail } = error as { actual?: unknown; expected?: unknown; detail?: string };
   const compared =
     actual === undefined && expected === undefined
       ? []
       : [`expected: ${inspect(expected, { depth: 8 })}`, `actual:   ${inspect(actual, { depth: 8 })}`];
   // Where in a test: frames of packages say nothing.
   const frames = (error.stack ?? '').split('\n').filter((line) => line.includes('file://') && !line.includes('node_modules'));
-  return [error.message, ...compared, ...frames.slice(0, 3).map((line) => line.trim())].join('\n').replace(/^/gm, '      ');
+  const log = detail ? detail.trimEnd().split('\n').slice(-12) : []; // the verifier's last words
+  return [error.message, ...compared, ...log, ...frames.slice(0, 3).map((line) => line.trim())]
+    .join('\n')
+    .replace(/^/gm, '      ');
 }
 
 const { collect, run } = (await import(shim)) as typeof import('./vitest-shim.ts');
@@ -50,7 +53,7 @@ for (const file of testFiles(process.argv.slice(2))) {
   const failures: string[] = [];
   try {
     const suite = await collect(() => import(pathToFileURL(join(root, file)).href));
-    const isLeftOut = (title: string): boolean => process.env['FILTER'] !== 'all' && LEFT_OUT.test(title);
+    const isLeftOut = (title: string): boolean => process.env['ALL'] !== '1' && LEFT_OUT.test(title);
     for await (const result of run(suite, { timeoutMs: TEST_TIMEOUT_MS, isLeftOut })) {
       if (result.error !== undefined) failures.push(`    FAILED ${result.title}\n${describeError(result.error)}`);
       count[result.isLeftOut ? 'leftOut' : result.error === undefined ? 'passed' : 'failed']++;

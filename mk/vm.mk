@@ -1,0 +1,14 @@
+# Other kernels, in guests of qemu. Emulated, so everything is built here and only run there.
+VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils
+KERNEL ?= 6.1 6.12 7.x
+# For each kernel; a run takes a fourth of it on two quiet cores.
+GUEST_SECONDS ?= 1800
+
+build/.vm-packages: mk/vm.mk scripts/install-packages.sh | build/.packages
+	$(Q)scripts/install-packages.sh $(VM_PACKAGES)
+	@touch $@
+
+## test-vm: programs and packets under other kernels: KERNEL=6.1|6.12|7.x, or all three (root)
+.PHONY: test-vm
+test-vm: build dist build/.vm-packages
+	$(Q)FILTER='$(FILTER)' ALL='$(ALL)' GUEST_SECONDS='$(GUEST_SECONDS)' scripts/vm/test-kernels.sh '$(NODE)' $(KERNEL)
