@@ -4,3 +4,8 @@
 .PHONY: bench
 bench: build dist
 	$(Q)WHAT='$(WHAT)' ROUNDS='$(ROUNDS)' $(NODE) bench/run.ts
+
+build/bench/packet.bpf.o: bench/packet.bpf.c $(wildcard bpf/*.h) $(LIBBPF)/.fetched mk/bench.mk | build/include/bpf
+	$(call say,CLANG,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_FLAGS) -c $< -o $@

@@ -1,0 +1,170 @@
+// build/bench/packet.bpf.o in the kernel: the hooks as functions, tables filled by the project's own code, and runs of many packets.
+import { join } from 'node:path';
+import { ServiceProgrammer } from '../src/backend/ebpf/service-programmer.ts';
+import { ServiceTables } from '../src/backend/ebpf/service-tables.ts';
+import { addressOctets } from '../src/datapath/address.ts';
+import { configVariables, LB_DEVICE_SIZE, NodeAddrFlag, writeDevice } from '../src/datapath/layout.gen.ts';
+import { BpfError } from '../src/native/bpf-error.ts';
+import { BpfObject } from '../src/native/bpf-object.ts';
+import type { ServicePort } from '../src/state/model.ts';
+import { configured } from '../test/datapath/datapath.ts';
+import { tcp } from '../test/datapath/packet/packet.ts';
+import { octetsOf } from '../test/datapath/packet/write-packet.ts';
+import { u32 } from '../test/native/u32.ts';
+import { clusterIpOf, podIpOf } from './objects.ts';
+
+const OBJECT = join(import.meta.dirname, '../build/bench/packet.bpf.o');
+const LOOPBACK = 1; // ifindex: the device of a test run
+const NODE = '192.0.2.1';
+export const CLUSTER_CIDR = '10.244.0.0/16';
+
+/** Table sizes: flows as large as twice the most that are made, so that free rows are found as on a node with room. */
+const FLAGS = { 'ebpf-flow-table-size': '262144', 'ebpf-service-table-size': '65536', 'ebpf-backend-table-size': '1048576' };
+
+/** Words of struct bench_control in packet.bpf.c, in its order. */
+const WORDS = [
+  ...['hooks', 'flows', 'firstFlow', 'inOrder', 'services', 'clientBase', 'serviceBase', 'destination', 'fromBackend'],
+  ...['tcpFlags', 'record', 'state'],
+] as const;
+const OUTCOMES_AT = WORDS.length + 2;
+const OUTCOMES = 8;
+
+/** Bits of enum bench_outcome. */
+export const Outcome = { PASSED: 0, NEW_DESTINATION: 1, NEW_SOURCE: 2, NOT_PASSED: 4 } as const;
+
+export interface Send {
+  readonly hooks: 0 | 1 | 2; // how many of ingress and egress; 0: the harness alone
+  readonly flows: number;
+  readonly firstFlow?: number;
+  readonly inOrder?: boolean;
+  readonly destination?: string; // instead of a Service
+  readonly fromBackend?: boolean;
+  readonly tcpFlags: number;
+  readonly record?: boolean;
+}
+
+export interface Sent {
+  readonly nsPerPacket: number;
+  /** How many packets came out as what, by Outcome. */
+  readonly outcomes: Readonly<Record<number, number>>;
+}
+
+const number = (address: string): number => Buffer.from(addressOctets(address).subarray(12)).readUInt32BE();
+
+export class PacketKernel {
+  readonly services: number;
+  readonly #object: BpfObject;
+  readonly #control: Uint32Array;
+  readonly #client: number;
+  readonly #packet = octetsOf(
+    tcp({ source: NODE, destination: NODE, sourcePort: 1, destinationPort: 2, payload: new Uint8Array(10) }),
+  );
+
+  private constructor(object: BpfObject, services: number, firstClient: string) {
+    this.#object = object;
+    this.services = services;
+    this.#client = number(firstClient);
+    const memory = object.map('bench_control').mmap();
+    this.#control = new Uint32Array(memory.buffer, memory.byteOffset, OUTCOMES_AT + OUTCOMES);
+  }
+
+  /** firstClient: inside CLUSTER_CIDR for pods; others are masqueraded. */
+  static async load(services: number, endpointsEach: number, firstClient: string): Promise<PacketKernel> {
+    const { config, sizes } = configured({ ...FLAGS, 'cluster-cidr': CLUSTER_CIDR });
+    const object = BpfObject.open(OBJECT);
+    for (const [name, bytes] of configVariables(config)) object.setVariable(name, bytes);
+    for (const [name, rows] of Object.entries(sizes)) object.setMaxEntries(name, rows);
+    await object.load();
+    const device = new Uint8Array(LB_DEVICE_SIZE);
+    const [sourceV4, sourceV6] = [addressOctets(NODE), new Uint8Array(16)];
+    writeDevice(device, 0, { sourceV4, sourceV6, mac: new Uint8Array(6), l2Length: 14, flags: 0 });
+    object.map('devices').set(u32(LOOPBACK), device);
+    object.map('node_addrs').set(addressOctets(NODE), u32(NodeAddrFlag.LB_NODE_ADDR_NODE_PORT));
+    const tables = new ServiceTables({
+      frontends: object.map('frontends'),
+      backends: object.map('backends'),
+      backendGens: object.map('backend_gens'),
+      serviceNames: object.map('service_names'),
+      serviceStats: object.map('service_stats'),
+    });
+    const units = Array.from({ length: services }, (_, n) => servicePort(n, endpointsEach));
+    const report = new ServiceProgrammer(tables).sync(
+      { servicePorts: new Map(units.map((unit) => [unit.key, unit])), serviceCIDRs: [], node: null },
+      { full: true, upserted: new Set(), removed: new Set() },
+    );
+    if (report.failures.length > 0) throw new Error(`${report.failures.length} units failed: ${report.failures[0]?.message}`);
+    return new PacketKernel(object, services, firstClient);
+  }
+
+  /** Packets one after the other, each restored before it is sent. `undo`: of what a run that a signal ended has left. */
+  send(packets: number, send: Send, undo: () => void = () => {}): Sent {
+    for (let tries = 0; ; tries++) {
+      try {
+        return this.#run('bench_packet', packets, send);
+      } catch (error) {
+        if (!(error instanceof BpfError) || error.code !== 'EINTR' || tries === 10) throw error;
+        undo();
+      }
+    }
+  }
+
+  /** Ends flows; returns how many there were. */
+  release(firstFlow: number, flows: number): number {
+    const { outcomes } = this.#run('bench_release', flows, { hooks: 0, flows, firstFlow, inOrder: true, tcpFlags: 0 });
+    return outcomes[Outcome.PASSED] ?? 0;
+  }
+
+  #run(program: string, repeat: number, send: Send): Sent {
+    const values: Record<(typeof WORDS)[number], number> = {
+      hooks: send.hooks,
+      flows: send.flows,
+      firstFlow: send.firstFlow ?? 0,
+      inOrder: Number(send.inOrder ?? false),
+      services: this.services,
+      clientBase: this.#client,
+      serviceBase: number(clusterIpOf(0)),
+      destination: send.destination ? number(send.destination) : 0,
+      fromBackend: Number(send.fromBackend ?? false),
+      tcpFlags: send.tcpFlags,
+      record: Number(send.record ?? false),
+      state: send.inOrder ? 1 : 0x9e3779b1,
+    };
+    WORDS.forEach((word, i) => {
+      this.#control[i] = values[word];
+    });
+    this.#control.fill(0, OUTCOMES_AT);
+    const { durationNs } = this.#object.program(program).testRun({ data: this.#packet, repeat });
+    const counted = [...this.#control.subarray(OUTCOMES_AT)].map((count, outcome) => [outcome, count] as const);
+    return { nsPerPacket: durationNs, outcomes: Object.fromEntries(counted.filter(([, count]) => count > 0)) };
+  }
+
+  close(): void {
+    this.#object.close();
+  }
+}
+
+function servicePort(n: number, endpointsEach: number): ServicePort {
+  const clusterEndpoints = Array.from({ length: endpointsEach }, (_, e) => ({
+    ...{ ip: podIpOf(n, e), port: 8080, isLocal: false },
+    ...{ ready: true, serving: true, terminating: false },
+  }));
+  return {
+    key: `bench/svc-${n}:http/TCP/IPv4`,
+    namespace: 'bench',
+    name: `svc-${n}`,
+    portName: 'http',
+    protocol: 'TCP',
+    ipFamily: 'IPv4',
+    clusterIP: clusterIpOf(n),
+    port: 80,
+    nodePort: 0,
+    externalIPs: [],
+    loadBalancerVIPs: [],
+    internalTrafficPolicy: 'Cluster',
+    externalTrafficPolicy: 'Cluster',
+    sessionAffinitySeconds: 0,
+    clusterEndpoints,
+    localEndpoints: [],
+    hasEndpoints: true,
+  };
+}
