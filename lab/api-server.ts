@@ -1,5 +1,5 @@
 // A real control plane on a machine of its own beside the nodes of a cluster: etcd, kube-apiserver, and of the controllers those that
-// make EndpointSlices. All ports are in the namespace of that machine, all data is in memory and goes with the lab.
+// make and remove EndpointSlices. All ports are in the namespace of that machine, all data is in memory and goes with the lab.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Authority } from './certificates.ts';
@@ -84,7 +84,8 @@ export class ApiServer {
     ]);
     await this.startServer(flags);
     const kubeconfig = this.#write('controllers.kubeconfig', `https://127.0.0.1:${PORT}`, 'controllers', 'system:masters');
-    const controllers = ['endpointslice-controller', 'endpointslice-mirroring-controller', 'namespace-controller'];
+    const kinds = ['endpointslice', 'endpointslice-mirroring', 'garbage-collector']; // the last one: slices go after their Service
+    const controllers = kinds.map((kind) => `${kind}-controller`);
     await this.#controllers.start(
       join(this.#binaries, 'kube-controller-manager'),
       [

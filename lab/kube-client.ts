@@ -7,6 +7,7 @@ import type { Certificate } from './certificates.ts';
 import type { Manifest } from './turnout.ts';
 
 const WAIT_MS = 60_000;
+const SHOWN = 4000; // characters of what is there instead, in an error message
 const MERGE_PATCH = 'application/merge-patch+json';
 
 const PLURALS = {
@@ -129,7 +130,10 @@ export class KubeClient {
     } catch (error) {
       if (!signal.aborted) throw error;
     }
-    throw new Error(`not within ${WAIT_MS / 1000} s: ${what}; there are ${JSON.stringify([...known.values()], null, 1)}`);
+    const there = [...known.values()].map(({ metadata: _, ...rest }) => JSON.stringify(rest).slice(0, 500));
+    throw new Error(
+      `not within ${WAIT_MS / 1000} s: ${what}; there are ${[...known.keys()]}\n${there.join('\n').slice(0, SHOWN)}`,
+    );
   }
 
   async #json<Result>(method: string, path: string, body?: object): Promise<Result> {
