@@ -1,4 +1,5 @@
 // A cluster of the lab whose objects come from a real API server.
+import type { ServiceRow } from '../src/cli/services-table.ts';
 import { ApiServer } from './api-server.ts';
 import { Cluster, type ClusterNode, type ClusterOptions, type Pod } from './cluster.ts';
 import type { KubeClient, KubeObject } from './kube-client.ts';
@@ -7,14 +8,6 @@ import { serve } from './service.ts';
 import { until } from './turnout.ts';
 
 const IN_FORCE_MS = 60_000;
-
-/** What `turnout services` says of one frontend. */
-interface Row {
-  readonly name: string;
-  readonly address: string;
-  readonly port: number;
-  readonly endpoints: readonly string[];
-}
 
 export class KubeCluster {
   readonly cluster: Cluster;
@@ -75,10 +68,9 @@ export class KubeCluster {
   }
 
   /** Resolves when what is programmed on both nodes is as wanted. */
-  async programmed(what: string, isDone: (rows: readonly Row[]) => boolean): Promise<void> {
+  async programmed(what: string, isDone: (rows: readonly ServiceRow[]) => boolean): Promise<void> {
     for (const { name, turnout } of this.nodes) {
-      const rows = (): Row[] => JSON.parse(turnout.run('services', '--output=json')) as Row[];
-      await until(`${what} on ${name}`, () => isDone(rows()), IN_FORCE_MS);
+      await until(`${what} on ${name}`, () => isDone(turnout.services()), IN_FORCE_MS);
     }
   }
 

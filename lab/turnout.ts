@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ServiceRow } from '../src/cli/services-table.ts';
 import type { Lab } from './lab.ts';
 import type { Namespace } from './namespace.ts';
 
@@ -123,6 +124,14 @@ export class Turnout {
     return this.#options.namespace.run(this.#options.binary ?? BINARY, command, ...this.place, ...args);
   }
 
+  /** What is programmed on this node, by `turnout services`. Through a file, which takes any length at once. */
+  services(): ServiceRow[] {
+    const path = join(this.#options.lab.folder, `services-${this.#options.namespace.name}.json`);
+    const command = [this.#options.binary ?? BINARY, 'services', '--output=json', ...this.place];
+    this.#options.namespace.run('sh', '-c', 'exec "$@" >"$0"', path, ...command);
+    return JSON.parse(readFileSync(path, 'utf8')) as ServiceRow[];
+  }
+
   /** Replaces what one file holds (nothing: removes it); atomically, as a careful writer does. */
   write(file: string, objects: readonly Manifest[]): void {
     const path = join(this.manifests, `${file}.json`);
@@ -144,8 +153,7 @@ export class Turnout {
     };
     this.write(file, [...objects, marker]);
     await until(`${file} is in force`, () => {
-      const rows = JSON.parse(this.run('services', '--output=json')) as { name: string; port: number }[];
-      return rows.some((row) => row.name === name && row.port === port);
+      return this.services().some((row) => row.name === name && row.port === port);
     });
   }
 }

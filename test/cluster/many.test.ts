@@ -85,11 +85,15 @@ describe(`${SERVICES} Services`, () => {
 
   test('changed all at once, with both Turnouts killed in the middle, all serve what they became', async () => {
     const ports = ['TCP', 'UDP'].map((protocol) => ({ name: protocol.toLowerCase(), protocol, port: 81, targetPort: 8080 }));
-    const changes = forEach(NUMBERS, (index) => kube.client.patch(reference(index), { spec: { ports } }));
-    await kube.programmed('the first of them changed', (rows) => rows.some(({ port }) => port === 81));
-    await Promise.all(kube.nodes.map(({ turnout }) => turnout.stop('SIGKILL')));
-    await Promise.all(kube.nodes.map(({ turnout }) => turnout.start()));
-    await changes;
+    const killedInTheMiddle = async (): Promise<void> => {
+      await kube.programmed('the first of them changed', (rows) => rows.some(({ port }) => port === 81));
+      await Promise.all(kube.nodes.map(({ turnout }) => turnout.stop('SIGKILL')));
+      await Promise.all(kube.nodes.map(({ turnout }) => turnout.start()));
+    };
+    await Promise.all([
+      forEach(NUMBERS, (index) => kube.client.patch(reference(index), { spec: { ports } })),
+      killedInTheMiddle(),
+    ]);
     await kube.programmed('all are at port 81', (rows) => {
       const many = rows.filter(({ name }) => name.startsWith('many-'));
       return many.length === SERVICES * 4 && many.every(({ port }) => port === 81);
