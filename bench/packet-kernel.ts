@@ -1,5 +1,6 @@
 // build/bench/packet.bpf.o in the kernel: the hooks as functions, tables filled by the project's own code, and runs of many packets.
 import { join } from 'node:path';
+import { readCounters } from '../src/backend/ebpf/counters.ts';
 import { ServiceProgrammer } from '../src/backend/ebpf/service-programmer.ts';
 import { ServiceTables } from '../src/backend/ebpf/service-tables.ts';
 import { addressOctets } from '../src/datapath/address.ts';
@@ -19,7 +20,7 @@ const NODE = '192.0.2.1';
 export const CLUSTER_CIDR = '10.244.0.0/16';
 
 /** Table sizes: flows as large as twice the most that are made, so that free rows are found as on a node with room. */
-const FLAGS = { 'ebpf-flow-table-size': '262144', 'ebpf-service-table-size': '65536', 'ebpf-backend-table-size': '1048576' };
+const FLAGS = { 'ebpf-flow-table-size': '262144', 'ebpf-service-table-size': '65536', 'ebpf-backend-table-size': '524288' };
 
 /** Words of struct bench_control in packet.bpf.c, in its order. */
 const WORDS = [
@@ -112,6 +113,13 @@ export class PacketKernel {
   release(firstFlow: number, flows: number): number {
     const { outcomes } = this.#run('bench_release', flows, { hooks: 0, flows, firstFlow, inOrder: true, tcpFlags: 0 });
     return outcomes[Outcome.PASSED] ?? 0;
+  }
+
+  /** Why packets were refused so far, by the project's own counters. */
+  refusals(): string {
+    const { drops } = readCounters(this.#object.map('counters'));
+    const counted = Object.entries(drops).filter(([, count]) => count > 0);
+    return counted.map(([name, count]) => `${name} ${count}`).join(', ');
   }
 
   #run(program: string, repeat: number, send: Send): Sent {

@@ -2,10 +2,15 @@
 
 ## bench: numbers with their ranges: [WHAT=connect|packet|sync|update] [ROUNDS=9] (root)
 .PHONY: bench
-bench: build dist
+bench: build dist build/bench/packet.bpf.o build/bench/crr
 	$(Q)WHAT='$(WHAT)' ROUNDS='$(ROUNDS)' $(NODE) bench/run.ts
 
 build/bench/packet.bpf.o: bench/packet.bpf.c $(wildcard bpf/*.h) $(LIBBPF)/.fetched mk/bench.mk | build/include/bpf
 	$(call say,CLANG,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_FLAGS) -c $< -o $@
+
+build/bench/crr: bench/crr.c mk/bench.mk | build/.packages
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc -O2 -Wall -Wextra -Werror -o $@ $<
