@@ -21,16 +21,19 @@ registerHooks({
     specifier === 'vitest' && context.parentURL !== shim ? { url: shim, shortCircuit: true } : next(specifier, context),
 });
 
-/** How programs attach comes first, then the packets of test/datapath, then real ones. */
+/** How programs attach comes first, then real packets, on a kernel that nobody has asked for conntrack yet, then test/datapath. */
 function testFiles(parts: readonly string[]): string[] {
   const datapath = globSync('test/datapath/**/*.test.ts', { cwd: root }).sort();
-  const files = ['test/vm/attach.test.ts', ...datapath, 'test/vm/real-packets.test.ts'];
+  const files = ['test/vm/attach.test.ts', 'test/vm/real-packets.test.ts', ...datapath];
   return files.filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)));
 }
 
 function describeError(error: unknown): string {
   if (!(error instanceof Error)) return inspect(error);
-  const { actual, expected, detail } = error as { actual?: unknown; expected?: unknown; detail?: string };
+  const { actual, expected, detail, status, signal } = error as Error &
+    Record<'actual' | 'expected' | 'status' | 'signal', unknown> & {
+      detail?: string;
+    };
   const compared =
     actual === undefined && expected === undefined
       ? []
@@ -38,7 +41,8 @@ function describeError(error: unknown): string {
   // Where in a test: frames of packages say nothing.
   const frames = (error.stack ?? '').split('\n').filter((line) => line.includes('file://') && !line.includes('node_modules'));
   const log = detail ? detail.trimEnd().split('\n').slice(-12) : []; // the verifier's last words
-  return [error.message, ...compared, ...log, ...frames.slice(0, 3).map((line) => line.trim())]
+  const ended = status === undefined ? [] : [`exit status ${status}, signal ${signal}`]; // of a child
+  return [error.message, ...ended, ...compared, ...log, ...frames.slice(0, 3).map((line) => line.trim())]
     .join('\n')
     .replace(/^/gm, '      ');
 }

@@ -110,6 +110,10 @@ export const [beforeAll, beforeEach, afterEach, afterAll] = [
   ...[hook('beforeAll'), hook('beforeEach'), hook('afterEach'), hook('afterAll')],
 ];
 
+let finishers: (() => unknown)[] = [];
+/** Runs when the test at hand is over, whatever became of it; the last one first. */
+export const onTestFinished = (body: () => unknown): void => void finishers.push(body);
+
 /** What importing one file registers. */
 export async function collect(load: () => Promise<unknown>): Promise<Suite> {
   const root = newSuite('', null);
@@ -152,8 +156,9 @@ async function runTest(suite: Suite, { title, body }: TestCase, options: RunOpti
   const line = lineOf(suite);
   const before = line.flatMap(({ hooks }) => hooks.beforeEach);
   const after = line.toReversed().flatMap(({ hooks }) => hooks.afterEach.toReversed());
+  finishers = [];
   const error = await failureOf([...before, body], options.timeoutMs);
-  const afterError = await failureOf(after, options.timeoutMs);
+  const afterError = await failureOf([...after, ...finishers.toReversed()], options.timeoutMs);
   return { title: fullTitle, error: error ?? afterError, isLeftOut: false, ms: performance.now() - startMs };
 }
 
