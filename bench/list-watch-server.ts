@@ -20,14 +20,19 @@ export async function startListWatchServer({ services, endpointsEach }: Size): P
     const { metadata } = object as { metadata: object };
     return { ...object, metadata: { ...metadata, resourceVersion: String(version) } };
   };
-  const listOf = (items: object[]): Buffer =>
-    Buffer.from(JSON.stringify({ kind: 'List', metadata: { resourceVersion: '1' }, items: items.map(versioned) }));
+  /** kube-proxy wants the list's own kind. */
+  const listOf = (apiVersion: string, kind: string, items: object[]): Buffer =>
+    Buffer.from(JSON.stringify({ apiVersion, kind, metadata: { resourceVersion: '1' }, items: items.map(versioned) }));
   const numbers = Array.from({ length: services }, (_, n) => n);
   const lists: Record<string, Buffer> = {
-    '/api/v1/services': listOf(numbers.map(serviceOf)),
-    [SLICES]: listOf(numbers.map((n) => sliceOf(n, endpointsEach))),
-    '/api/v1/nodes': listOf([nodeObject]),
-    '/apis/networking.k8s.io/v1/servicecidrs': listOf([]),
+    '/api/v1/services': listOf('v1', 'ServiceList', numbers.map(serviceOf)),
+    [SLICES]: listOf(
+      'discovery.k8s.io/v1',
+      'EndpointSliceList',
+      numbers.map((n) => sliceOf(n, endpointsEach)),
+    ),
+    '/api/v1/nodes': listOf('v1', 'NodeList', [nodeObject]),
+    '/apis/networking.k8s.io/v1/servicecidrs': listOf('networking.k8s.io/v1', 'ServiceCIDRList', []),
   };
   const watchers = new Set<ServerResponse>();
   const server = createServer((request, response) => {
