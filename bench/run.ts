@@ -11,6 +11,7 @@ const OUTPUT = join(import.meta.dirname, '../build/bench');
 
 /** By name, so that one that is not asked for costs nothing. */
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  connect: () => import('./connect.ts'),
   packet: () => import('./packet.ts'),
   sync: () => import('./sync.ts'),
   update: () => import('./update.ts'),
