@@ -1,7 +1,7 @@
 // Three namespaces in a row, client - node - backend, with what is to be measured on the node. Every endpoint's address is the
 // backend's. Each contestant has a row of its own, so that all are there at once and take turns.
 import { type ChildProcess, execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
@@ -10,7 +10,7 @@ import type { Lab } from '../lab/lab.ts';
 import type { Namespace } from '../lab/namespace.ts';
 import { cable } from '../lab/pod-network.ts';
 import { until } from '../lab/turnout.ts';
-import { clusterIpOf, NODE_NAME, nodeObject, podIpOf, type Size, serviceOf, sliceOf } from './objects.ts';
+import { clusterIpOf, NODE_NAME, podIpOf, type Size } from './objects.ts';
 import { TURNOUT, turnoutFlags } from './release.ts';
 
 const CRR = join(import.meta.dirname, '../build/bench/crr');
@@ -49,24 +49,17 @@ export class Site {
   }
 
   async startTurnout(...flags: string[]): Promise<void> {
-    const manifests = join(this.#lab.folder, `manifests-${this.#node.name}`);
-    mkdirSync(manifests);
-    const { services, endpointsEach } = this.#size;
-    const items = Array.from({ length: services }, (_, n) => [serviceOf(n), sliceOf(n, endpointsEach)]).flat();
-    writeFileSync(join(manifests, 'all.json'), JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [nodeObject, ...items] }));
     const place = turnoutFlags(NODE_NAME, this.#lab.bpffs(this.#node.name), this.#node.cgroup);
     const daemon = new Daemon(this.#lab, this.#node, 'turnout');
-    const args = [...place, `--manifests=${manifests}`, ...flags];
+    const args = [...place, `--master=${await this.#startApiServer()}`, ...flags];
     await daemon.start(TURNOUT.command, args, () => readFileSync(daemon.log, 'utf8').includes(TURNOUT.ready));
   }
 
   /** The real one, in nftables mode; resolves when it has nothing left to do. */
   async startKubeProxy(binary: string): Promise<void> {
-    const { services, endpointsEach } = this.#size;
-    const port = await this.#startApiServer(services, endpointsEach);
     const daemon = new Daemon(this.#lab, this.#node, 'kube-proxy');
     const args = [
-      ...[`--master=http://127.0.0.1:${port}`, '--proxy-mode=nftables', `--hostname-override=${NODE_NAME}`, '--v=2'],
+      ...[`--master=${await this.#startApiServer()}`, '--proxy-mode=nftables', `--hostname-override=${NODE_NAME}`, '--v=2'],
       ...[
         '--cluster-cidr=10.244.0.0/16',
         '--conntrack-max-per-core=0',
@@ -78,7 +71,7 @@ export class Site {
     const count = (text: string): number => readFileSync(daemon.log, 'utf8').split(text).length - 1;
     await until(
       'kube-proxy has programmed all Services',
-      () => count(`numServices=${services} `) > 0 && count('"SyncProxyRules complete" ipFamily="IPv6"') > 0,
+      () => count(`numServices=${this.#size.services} `) > 0 && count('"SyncProxyRules complete" ipFamily="IPv6"') > 0,
       SYNC_LIMIT_MS,
     );
     for (let before = -1; before !== count('\n'); ) {
@@ -87,13 +80,14 @@ export class Site {
     }
   }
 
-  /** On the node's loopback; resolves with its port. */
-  async #startApiServer(services: number, endpointsEach: number): Promise<string> {
+  /** On the node's loopback; resolves with its URL. */
+  async #startApiServer(): Promise<string> {
+    const { services, endpointsEach } = this.#size;
     const args = [join(import.meta.dirname, 'list-watch-server.ts'), String(services), String(endpointsEach)];
     const child: ChildProcess = this.#node.spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#lab.onClose(() => void child.kill());
     if (!child.stdout) throw new Error('the list/watch server has no output');
-    for await (const port of createInterface({ input: child.stdout })) return port;
+    for await (const port of createInterface({ input: child.stdout })) return `http://127.0.0.1:${port}`;
     throw new Error('the list/watch server ended');
   }
 

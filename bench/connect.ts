@@ -43,7 +43,7 @@ const measureOf = (cell: Cell, unit: string, of: (connects: Connects) => number)
   values: cell.connects.map(of),
 });
 
-function rowOf(cell: Cell, direct: Cell): Row {
+function rowOf(cell: Cell, direct: Cell, kubeProxy: Cell | undefined): Row {
   const p50 = (one: Cell): Measure => measureOf(one, 'µs', ({ p50Ns }) => p50Ns / 1000);
   const p99 = (one: Cell): Measure => measureOf(one, 'µs', ({ p99Ns }) => p99Ns / 1000);
   return {
@@ -54,6 +54,7 @@ function rowOf(cell: Cell, direct: Cell): Row {
       connections: measureOf(cell, '/s', ({ perSecond }) => perSecond),
       'p50, to direct': ratio(p50(cell), p50(direct)),
       'p99, to direct': ratio(p99(cell), p99(direct)),
+      ...(kubeProxy && { 'p50, to kube-proxy': ratio(p50(cell), p50(kubeProxy)) }),
     },
   };
 }
@@ -77,12 +78,11 @@ export async function run({ rounds, progress }: BenchOptions): Promise<BenchResu
       progress(`connect: round ${round + 1} of ${rounds}`);
       for (const cell of cells) cell.connects.push(await cell.site.connect(cell.contestant.to, CONNECTIONS));
     }
-    const directOf = (cell: Cell): Cell =>
-      cells.find((one) => one.services === cell.services && one.contestant.path === 'direct')!;
+    const same = (cell: Cell, path: string): Cell | undefined =>
+      cells.find((one) => one.services === cell.services && one.contestant.path === path);
+    const rows = cells.map((cell) => rowOf(cell, same(cell, OURS[0]!.path)!, same(cell, nftables.path)));
     return {
-      tables: [
-        { title: 'connect: TCP connect() of a pod, one after the other', rows: cells.map((cell) => rowOf(cell, directOf(cell))) },
-      ],
+      tables: [{ title: 'connect: TCP connect() of a pod, one after the other', rows }],
       notes: [
         `${CONNECTIONS} connections a round to random Services, closed by RST; client - node - backend are namespaces joined by veth.`,
         `${ENDPOINTS_EACH} endpoints a Service. Direct: to a random endpoint through a node without any Service. All take turns in each round.`,
