@@ -1,7 +1,7 @@
 # Other kernels, in guests of qemu. Emulated, so everything is built here and only run there.
 VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils
 KERNEL ?= 6.1 6.12 7.x
-# For each kernel; a run takes a fourth of it on two quiet cores.
+# For each kernel; a run takes 5 minutes on two quiet cores, 8 with ALL=1 (every combination of switches for the verifier).
 GUEST_SECONDS ?= 1800
 
 build/.vm-packages: mk/vm.mk scripts/install-packages.sh | build/.packages
