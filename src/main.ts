@@ -16,8 +16,7 @@ import { VERSION } from './version.ts';
 async function main(): Promise<void> {
   const command = parseArguments(process.argv.slice(2), { version: VERSION });
   if (command.kind === 'print') {
-    process.stdout.write(command.text);
-    return;
+    return print(command.text);
   }
   const { config } = command;
   const logger = createLogger(config.logging);
@@ -60,7 +59,12 @@ function makeBackend(config: Config, logger: ReturnType<typeof createLogger>, fa
   return config.proxyMode === 'fake' ? new FakeBackend() : new EbpfBackend(config, logger, facts);
 }
 
-const print = (text: string): void => void process.stdout.write(text);
+/** Resolves when whoever reads has taken all of it: process.exit() drops what waits in a pipe. A reader that leaves is no failure. */
+const print = (text: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    process.stdout.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EPIPE' ? resolve() : reject(error)));
+    process.stdout.write(text, (error) => error || resolve());
+  });
 
 main().then(
   () => process.exit(0),

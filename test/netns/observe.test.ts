@@ -78,6 +78,17 @@ describe('a running turnout', () => {
     expect(table).not.toContain('marker');
   });
 
+  test('services writes all of a long list into a pipe', async () => {
+    const many = Array.from({ length: 400 }, (_, i) => {
+      const clusterIPs = [`10.97.${i >> 8}.${i & 255}`, `fd00:10:97::${i.toString(16)}`];
+      return serviceWithSlices({ name: `many-${i}`, clusterIPs, pods: [] });
+    });
+    await cluster.apply('many', many.flat());
+    const rows = JSON.parse(node1.turnout.run('services', '--output=json')) as ServiceRow[];
+    expect(rows.filter(({ name }) => name.startsWith('many-'))).toHaveLength(400 * 4);
+    await cluster.apply('many', []);
+  });
+
   test('status names the process, the hooks and the tables', () => {
     const status = node1.turnout.run('status');
     expect(status).toMatch(/Process: +running, pid \d+/);
