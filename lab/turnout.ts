@@ -124,12 +124,9 @@ export class Turnout {
     return this.#options.namespace.run(this.#options.binary ?? BINARY, command, ...this.place, ...args);
   }
 
-  /** What is programmed on this node, by `turnout services`. Through a file, which takes any length at once. */
+  /** What is programmed on this node, by `turnout services`. */
   services(): ServiceRow[] {
-    const path = join(this.#options.lab.folder, `services-${this.#options.namespace.name}.json`);
-    const command = [this.#options.binary ?? BINARY, 'services', '--output=json', ...this.place];
-    this.#options.namespace.run('sh', '-c', 'exec "$@" >"$0"', path, ...command);
-    return JSON.parse(readFileSync(path, 'utf8')) as ServiceRow[];
+    return JSON.parse(this.run('services', '--output=json')) as ServiceRow[];
   }
 
   /** Replaces what one file holds (nothing: removes it); atomically, as a careful writer does. */
