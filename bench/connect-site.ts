@@ -23,6 +23,7 @@ export interface Connects {
   readonly p50Ns: number;
   readonly p99Ns: number;
   readonly perSecond: number;
+  readonly made: number; // with those of the warm-up, which count for nothing else
 }
 
 export class Site {
@@ -31,6 +32,7 @@ export class Site {
   readonly #node: Namespace;
   readonly #backend: Namespace;
   readonly #size: Size;
+  #bpffs = '';
 
   constructor(lab: Lab, name: string, size: Size) {
     this.#lab = lab;
@@ -49,10 +51,18 @@ export class Site {
   }
 
   async startTurnout(...flags: string[]): Promise<void> {
-    const place = turnoutFlags(NODE_NAME, this.#lab.bpffs(this.#node.name), this.#node.cgroup);
+    this.#bpffs = this.#lab.bpffs(this.#node.name);
     const daemon = new Daemon(this.#lab, this.#node, 'turnout');
+    const place = turnoutFlags(NODE_NAME, this.#bpffs, this.#node.cgroup);
     const args = [...place, `--master=${await this.#startApiServer()}`, ...flags];
     await daemon.start(TURNOUT.command, args, () => readFileSync(daemon.log, 'utf8').includes(TURNOUT.ready));
+  }
+
+  /** How often turnout's programs did this, by its own word. */
+  counted(event: string): number {
+    const place = [`--ebpf-bpffs-root=${this.#bpffs}`, `--ebpf-cgroup-root=${this.#node.cgroup}`];
+    const status = this.#node.run(TURNOUT.command, TURNOUT.script, 'status', '--output=json', ...place);
+    return (JSON.parse(status) as { events: Record<string, number> }).events[event] ?? 0;
   }
 
   /** The real one, in nftables mode; resolves when it has nothing left to do. */

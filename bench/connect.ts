@@ -14,13 +14,15 @@ const CONNECTIONS = 10_000;
 interface Contestant {
   readonly path: string;
   readonly to: 'endpoints' | 'services';
+  /** What turnout counts once for each connection that took this path; absent: it is not turnout. */
+  readonly event?: string;
   start(site: Site): Promise<void>;
 }
 
 const OURS: readonly Contestant[] = [
   { path: 'direct', to: 'endpoints', start: async () => {} },
-  { path: 'socket path', to: 'services', start: (site) => site.startTurnout() },
-  { path: 'packet path', to: 'services', start: (site) => site.startTurnout('--ebpf-socket-path=off') },
+  { path: 'socket path', to: 'services', event: 'socket_translated', start: (site) => site.startTurnout() },
+  { path: 'packet path', to: 'services', event: 'flow_new', start: (site) => site.startTurnout('--ebpf-socket-path=off') },
 ];
 
 /** Where `make test-cluster` builds it; '' when it has not. */
@@ -43,10 +45,20 @@ const measureOf = (cell: Cell, unit: string, of: (connects: Connects) => number)
   values: cell.connects.map(of),
 });
 
+/** Why the numbers are not those of the path; '' when every connection took it. */
+function fault({ contestant: { event }, site, connects }: Cell): string {
+  if (!event) return '';
+  const made = connects.reduce((sum, one) => sum + one.made, 0);
+  const counted = site.counted(event);
+  return counted === made ? '' : `${made} connections, but ${event} is ${counted}`;
+}
+
 function rowOf(cell: Cell, direct: Cell, kubeProxy: Cell | undefined): Row {
   const p50 = (one: Cell): Measure => measureOf(one, 'µs', ({ p50Ns }) => p50Ns / 1000);
   const p99 = (one: Cell): Measure => measureOf(one, 'µs', ({ p99Ns }) => p99Ns / 1000);
+  const invalid = fault(cell);
   return {
+    ...(invalid && { invalid }),
     labels: { services: cell.services, path: cell.contestant.path },
     measures: {
       p50: p50(cell),
