@@ -42,7 +42,8 @@ static __always_inline int reject_prepare(struct __sk_buff *skb, const struct pa
 	__u32 inner = p->l4_offset - p->l3_offset + (p->key.protocol == IPPROTO_TCP ? REJECT_TCP_OCTETS : REJECT_UDP_OCTETS);
 	__u8 copy[REJECT_INNER_MAX] = {};
 
-	if (inner < 28 || inner > REJECT_INNER_MAX)
+	/* In this order: the verifier of Linux 7.2 forgets the lower bound of a number that could still be negative. */
+	if (inner > REJECT_INNER_MAX || inner < 28)
 		return -1;
 	if (bpf_skb_change_tail(skb, p->l3_offset + inner, 0))
 		return -1;
