@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 
 const TEST_TIMEOUT_MS = 300_000; // emulation is 25 to 50 times slower, and what hangs should still be told from what is slow
+const SHOWN_CHARACTERS = 2000; // of a message: it may hold all that a verifier said
 const SHOWN = 5; // failures of a file: one cause often fails all of it
 const root = join(import.meta.dirname, '../..');
 const shim = pathToFileURL(join(import.meta.dirname, 'vitest-shim.ts')).href;
@@ -37,12 +38,16 @@ function describeError(error: unknown): string {
   const compared =
     actual === undefined && expected === undefined
       ? []
-      : [`expected: ${inspect(expected, { depth: 8 })}`, `actual:   ${inspect(actual, { depth: 8 })}`];
+      : [
+          `expected: ${inspect(expected, { depth: 8, maxStringLength: 500 })}`,
+          `actual:   ${inspect(actual, { depth: 8, maxStringLength: 500 })}`,
+        ];
   // Where in a test: frames of packages say nothing.
   const frames = (error.stack ?? '').split('\n').filter((line) => line.includes('file://') && !line.includes('node_modules'));
   const log = detail ? detail.trimEnd().split('\n').slice(-12) : []; // the verifier's last words
   const ended = status === undefined ? [] : [`exit status ${status}, signal ${signal}`]; // of a child
-  return [error.message, ...ended, ...compared, ...log, ...frames.slice(0, 3).map((line) => line.trim())]
+  const message = error.message.length > SHOWN_CHARACTERS ? `... ${error.message.slice(-SHOWN_CHARACTERS)}` : error.message;
+  return [message, ...ended, ...compared, ...log, ...frames.slice(0, 3).map((line) => line.trim())]
     .join('\n')
     .replace(/^/gm, '      ');
 }
