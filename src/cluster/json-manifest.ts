@@ -26,11 +26,12 @@ export function jsonItems(text: string): JsonItem[] | null {
 function placed(text: string, values: readonly unknown[], offsets: readonly number[]): JsonItem[] {
   let line = 1;
   let lineStart = 0;
+  let lineEnd = text.indexOf('\n'); // looked for once a line, not once an item: a file may be one long line
   return values.map((value, i) => {
     const offset = offsets[i] ?? 0;
-    for (let end = text.indexOf('\n', lineStart); end >= 0 && end < offset; end = text.indexOf('\n', lineStart)) {
+    for (; lineEnd >= 0 && lineEnd < offset; lineEnd = text.indexOf('\n', lineStart)) {
       line++;
-      lineStart = end + 1;
+      lineStart = lineEnd + 1;
     }
     return { value, line, column: offset - lineStart + 1 };
   });
