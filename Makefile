@@ -135,7 +135,7 @@ check: build
 		else echo '!! $(CLANG_FORMAT) is missing: the format of C and C++ was NOT checked' >&2; fi
 	$(call say,FILES,sizes; lock file; shell)
 	$(Q)$(NODE) scripts/check-files.ts
-	$(Q)for script in scripts/*.sh bin/turnout .ci/run; do sh -n "$$script" || exit 1; done
+	$(Q)for script in scripts/*.sh scripts/*/*.sh bin/turnout .ci/run; do sh -n "$$script" || exit 1; done
 
 ## clean: remove what was built; what was downloaded stays
 .PHONY: clean
