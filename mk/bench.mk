@@ -1,8 +1,11 @@
 # Benchmarks. Not part of `make test`: a time is for people to read, not to pass or fail.
 
+# connect is measured against real kube-proxy, which is built once (mk/cluster.mk).
+BENCH_NEEDS := $(if $(filter connect,$(or $(WHAT),connect)),kube)
+
 ## bench: numbers with their ranges: [WHAT=connect|packet|sync|update] [ROUNDS=9] (root)
 .PHONY: bench
-bench: build dist build/bench/packet.bpf.o build/bench/crr
+bench: build dist $(BENCH_NEEDS) build/bench/packet.bpf.o build/bench/crr
 	$(Q)WHAT='$(WHAT)' ROUNDS='$(ROUNDS)' $(NODE) bench/run.ts
 
 build/bench/packet.bpf.o: bench/packet.bpf.c $(wildcard bpf/*.h) $(LIBBPF)/.fetched mk/bench.mk | build/include/bpf
