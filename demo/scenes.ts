@@ -23,8 +23,7 @@ export interface Stage {
 const web = (pods: readonly Pod[]) => serviceWithSlices({ name: 'web', clusterIPs: CLUSTER_IPS, pods, nodePort: NODE_PORT });
 
 export async function build(screen: Screen, cluster: Cluster): Promise<Stage> {
-  const [node1, node2] = cluster.nodes;
-  if (!node1 || !node2) throw new Error('the demo needs two nodes');
+  const [node1, node2] = [cluster.node(1), cluster.node(2)];
   const [shop, web1, web2] = [node1.addPod('shop'), node1.addPod('web-1'), node2.addPod('web-2')];
   await Promise.all([serve(web1), serve(web2)]);
   screen.result(true, 'network namespaces', '2 nodes, 3 pods, 1 client outside; strict rp_filter, no kube-proxy');

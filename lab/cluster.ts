@@ -140,6 +140,13 @@ export class Cluster {
     );
   }
 
+  /** By its number, from 1. */
+  node(number: number): ClusterNode {
+    const node = this.nodes[number - 1];
+    if (!node) throw new Error(`the cluster has ${this.nodes.length} nodes, and no node${number}`);
+    return node;
+  }
+
   /** turnout on every node, with the Node objects known. */
   async start(): Promise<void> {
     const manifests = this.nodes.map(({ manifest }) => manifest);

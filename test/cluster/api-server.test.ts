@@ -22,8 +22,7 @@ describe('the API server of the lab', () => {
 
   beforeAll(async () => {
     cluster = new Cluster({ nodes: 1 });
-    const [node] = cluster.nodes;
-    if (!node) throw new Error('a node is needed');
+    const node = cluster.node(1);
     pod = node.addPod('web1');
     server = new ApiServer(cluster);
     await server.start();

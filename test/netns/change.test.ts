@@ -15,8 +15,7 @@ describe('changes', () => {
 
   beforeAll(async () => {
     cluster = new Cluster();
-    const [first, second] = cluster.nodes;
-    if (!first || !second) throw new Error('two nodes are needed');
+    const [first, second] = [cluster.node(1), cluster.node(2)];
     node1 = first;
     [near, far] = [first.addPod('near'), second.addPod('far')];
     await Promise.all([serve(near), serve(far)]);

@@ -13,8 +13,7 @@ describe.each(['iptables-nft', 'iptables-legacy'] as const)('FORWARD policy drop
 
   beforeAll(async () => {
     cluster = new Cluster();
-    const [first, second] = cluster.nodes;
-    if (!first || !second) throw new Error('two nodes are needed');
+    const [first, second] = [cluster.node(1), cluster.node(2)];
     node1 = first;
     far = second.addPod('far');
     await serve(far);

@@ -16,9 +16,7 @@ describe('the life of the process', () => {
 
   beforeEach(async () => {
     cluster = new Cluster({ nodes: 1, flags: ['--ebpf-socket-path=tcp'] });
-    const [first] = cluster.nodes;
-    if (!first) throw new Error('a node is needed');
-    node1 = first;
+    node1 = cluster.node(1);
     near = node1.addPod('near');
     caller = node1.addPod('caller');
     await serve(near);
@@ -123,7 +121,7 @@ describe('the life of the process', () => {
     const second = new Turnout({ lab: cluster.lab, namespace: other, nodeName: 'other', bpffs });
     await second.start();
     await reach(cluster.client, node1.ipv4, NODE_PORT, 'TCP', { count: 4 });
-    expect(JSON.parse(second.run('services', '--output=json'))).toEqual([]);
+    expect(second.services()).toEqual([]);
     await second.stop();
     second.run('cleanup');
     await reach(cluster.client, node1.ipv4, NODE_PORT, 'TCP', { count: 4 });

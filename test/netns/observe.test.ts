@@ -19,9 +19,7 @@ describe('a running turnout', () => {
 
   beforeAll(async () => {
     cluster = new Cluster({ nodes: 1 });
-    const [first] = cluster.nodes;
-    if (!first) throw new Error('a node is needed');
-    node1 = first;
+    node1 = cluster.node(1);
     pod = node1.addPod('web');
     await serve(pod);
     await cluster.start();

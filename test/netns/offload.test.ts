@@ -13,8 +13,7 @@ describe('a node whose device has no checksum offload', () => {
 
   beforeAll(async () => {
     cluster = new Cluster({ flags: ['--ebpf-socket-path=off'] });
-    const [first, second] = cluster.nodes;
-    if (!first || !second) throw new Error('two nodes are needed');
+    const [first, second] = [cluster.node(1), cluster.node(2)];
     node1 = first;
     for (const { namespace } of cluster.nodes) namespace.run('ethtool', '-K', 'eth0', 'tx', 'off', 'rx', 'off');
     [near, far, caller] = [first.addPod('near'), second.addPod('far'), first.addPod('caller')];

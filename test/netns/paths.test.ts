@@ -25,8 +25,7 @@ describe.each(ENVIRONMENTS)('pods on $network, $between between nodes, socket pa
   beforeAll(async () => {
     const { pods, between, socketPath, bridgeNetfilter } = environment;
     cluster = new Cluster({ pods, between, flags: [`--ebpf-socket-path=${socketPath}`], rpFilter: 1 });
-    const [first, second] = cluster.nodes;
-    if (!first || !second) throw new Error('two nodes are needed');
+    const [first, second] = [cluster.node(1), cluster.node(2)];
     node1 = first;
     for (const { namespace } of cluster.nodes) {
       namespace.sysctl(

@@ -28,8 +28,7 @@ describe('a release', () => {
 
   test('translates Services without the checkout it was made from', async () => {
     cluster = new Cluster({ nodes: 1, binary: join(folder, 'bin/turnout') });
-    const [node] = cluster.nodes;
-    if (!node) throw new Error('a node is needed');
+    const node = cluster.node(1);
     const pod = node.addPod('web');
     await serve(pod);
     await cluster.start();

@@ -14,8 +14,7 @@ describe('sockets', () => {
 
   beforeAll(async () => {
     cluster = new Cluster({ flags: ['--ebpf-socket-path=all'] });
-    const [first, second] = cluster.nodes;
-    if (!first || !second) throw new Error('two nodes are needed');
+    const [first, second] = [cluster.node(1), cluster.node(2)];
     node1 = first;
     [near, far] = [first.addPod('near'), second.addPod('far')];
     await Promise.all([serve(near), serve(far)]);

@@ -27,7 +27,7 @@ beforeAll(async () => {
   cpSync(join(ROOT, 'dist'), join(folder, 'dist'), { recursive: true });
   process.env['PATH'] = `${dirname(process.execPath)}:${process.env['PATH']}`;
   cluster = new Cluster({ nodes: 1, binary: join(folder, 'bin/turnout') });
-  node = cluster.nodes[0]!;
+  node = cluster.node(1);
   web = node.addPod('web');
   caller = node.addPod('caller');
   await serve(web);
