@@ -81,15 +81,8 @@ export class PacketKernel {
     writeDevice(device, 0, { sourceV4, sourceV6, mac: new Uint8Array(6), l2Length: 14, flags: 0 });
     object.map('devices').set(u32(LOOPBACK), device);
     object.map('node_addrs').set(addressOctets(NODE), u32(NodeAddrFlag.LB_NODE_ADDR_NODE_PORT));
-    const tables = new ServiceTables({
-      frontends: object.map('frontends'),
-      backends: object.map('backends'),
-      backendGens: object.map('backend_gens'),
-      serviceNames: object.map('service_names'),
-      serviceStats: object.map('service_stats'),
-    });
     const units = Array.from({ length: services }, (_, n) => servicePort(n, endpointsEach));
-    const report = new ServiceProgrammer(tables).sync(
+    const report = new ServiceProgrammer(ServiceTables.of(object)).sync(
       { servicePorts: new Map(units.map((unit) => [unit.key, unit])), serviceCIDRs: [], node: null },
       { full: true, upserted: new Set(), removed: new Set() },
     );

@@ -10,7 +10,6 @@ import { holdNode } from './instance.ts';
 import type { Logger } from './log.ts';
 import { SyncLoop } from './loop.ts';
 import { makeSource } from './make-source.ts';
-import type { DatapathReading } from './metrics/datapath-metrics.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { MetricsServer } from './metrics/metrics-server.ts';
 import { ClusterState } from './state/cluster-state.ts';
@@ -45,7 +44,7 @@ export async function runProxy(options: Omit<ProxyOptions, 'facts'>, signal: Abo
     startedAt,
     version,
     proxyMode: backend.mode,
-    pinFolder: pinPathOf(backend),
+    pinFolder: backend.pinPath ?? '',
   }));
   const metrics = new Metrics({
     proxyMode: backend.mode,
@@ -79,7 +78,7 @@ export async function runProxy(options: Omit<ProxyOptions, 'facts'>, signal: Abo
     if (!probe.ok) throw new TurnoutError('EPROBE', `mode ${backend.mode} cannot run here: ${probe.reason}`);
     if (!stop.signal.aborted) {
       await backend.start();
-      if ('reading' in backend) metrics.setDatapathReader(() => (backend as { reading(): DatapathReading }).reading());
+      if (backend.reading) metrics.setDatapathReader(backend.reading.bind(backend));
       await Promise.all([loop.run(stop.signal), source.ended]);
     }
     logger.info('Stopping; what is programmed stays in force');
@@ -154,5 +153,3 @@ function adjustOomScore(score: number, logger: Logger): void {
     logger.verbose(2, 'Cannot set oom_score_adj', { score, err: error });
   }
 }
-
-const pinPathOf = (backend: Backend): string => (backend as { pinPath?: string }).pinPath ?? '';

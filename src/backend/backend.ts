@@ -10,8 +10,19 @@ export interface SyncReport {
   readonly failures: readonly { readonly key: string; readonly message: string }[];
 }
 
+/** What a backend counted, at a scrape. Absolute; names are the datapath's own. */
+export interface BackendReading {
+  readonly events: Readonly<Record<string, number>>;
+  readonly drops: Readonly<Record<string, number>>;
+  readonly tables: Readonly<Record<string, { readonly used: number; readonly size: number }>>;
+}
+
 export interface Backend {
   readonly mode: string; // 'ebpf', 'nftables', ... 'fake'
+  /** Where its kernel objects are pinned; absent or '' : nowhere. */
+  readonly pinPath?: string;
+  /** Counters and table fill, for backends that have them. */
+  reading?(): BackendReading;
   /** Can this mode run here? Found by trying, never by version. Changes nothing. */
   probe(): Promise<ProbeResult>;
   /** Load, attach, restore ids. Existing state of a former run stays in force. Nothing of `desired` is known yet. */

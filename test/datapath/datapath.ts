@@ -95,13 +95,7 @@ export class Datapath {
 
   /** Another view of the same tables, as a process that starts anew has it. */
   openTables(): ServiceTables {
-    return new ServiceTables({
-      frontends: this.map('frontends'),
-      backends: this.map('backends'),
-      backendGens: this.map('backend_gens'),
-      serviceNames: this.map('service_names'),
-      serviceStats: this.map('service_stats'),
-    });
+    return ServiceTables.of(this);
   }
 
   map(name: string): BpfMap {

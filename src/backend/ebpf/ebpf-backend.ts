@@ -7,7 +7,7 @@ import type { BpfObject } from '../../native/bpf-object.ts';
 import { RingBuffer } from '../../native/ring-buffer.ts';
 import { netnsCookie } from '../../native/system.ts';
 import type { Changes, DesiredState } from '../../state/model.ts';
-import type { Backend, ProbeResult, SyncReport } from '../backend.ts';
+import type { Backend, BackendReading, ProbeResult, SyncReport } from '../backend.ts';
 import { cleanupEbpf } from './cleanup.ts';
 import { applyConntrackSettings, loadConntrack } from './conntrack-sysctls.ts';
 import { readCounters } from './counters.ts';
@@ -37,10 +37,6 @@ import { ServiceTables } from './service-tables.ts';
 export interface NodeFacts {
   readonly nodeIPs: readonly string[]; // at most one each family, the primary first
   readonly podCIDRs: readonly string[];
-}
-
-export interface DatapathTables {
-  readonly [name: string]: { readonly used: number; readonly size: number };
 }
 
 export class EbpfBackend implements Backend {
@@ -96,14 +92,7 @@ export class EbpfBackend implements Backend {
 
   /** Tables first, then the hooks that read them. */
   #startParts(object: BpfObject, pins: PinFolder, mark: number, migrations: readonly Migration[]): void {
-    const tables = new ServiceTables({
-      frontends: object.map('frontends'),
-      backends: object.map('backends'),
-      backendGens: object.map('backend_gens'),
-      serviceNames: object.map('service_names'),
-      serviceStats: object.map('service_stats'),
-    });
-    this.#programmer = new ServiceProgrammer(tables);
+    this.#programmer = new ServiceProgrammer(ServiceTables.of(object));
     const hooks = new Hooks(object, pins);
     for (const migration of migrations) migration.adoptLinks();
     this.#network = new NodeNetwork({
@@ -171,7 +160,7 @@ export class EbpfBackend implements Backend {
   }
 
   /** Counters and table fill for metrics; empty before start. */
-  reading(): { events: Record<string, number>; drops: Record<string, number>; tables: DatapathTables } {
+  reading(): BackendReading {
     if (!this.#object) return { events: {}, drops: {}, tables: {} };
     const { flowTableSize, backendTableSize } = this.#config.ebpf;
     const tables = {

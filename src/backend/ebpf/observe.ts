@@ -1,7 +1,7 @@
 // What `turnout status` and `turnout services` show, read from the pinned maps and links alone: with and without a running process.
 import { join } from 'node:path';
 import type { ServiceRow } from '../../cli/services-table.ts';
-import type { StatusHook } from '../../cli/status-table.ts';
+import type { StatusHook, StatusReport } from '../../cli/status-table.ts';
 import { addressText } from '../../datapath/address.ts';
 import { type Frontend, FrontendFlag, LB_FLOW_STATE_SIZE, readFlowState } from '../../datapath/layout.gen.ts';
 import { BpfLink } from '../../native/bpf-link.ts';
@@ -13,14 +13,8 @@ import { findBpffs, type PinFolder, pinFolders, pinNames } from './pins.ts';
 import { PROTOCOL_NUMBERS } from './rows.ts';
 import { ServiceTables } from './service-tables.ts';
 
-export interface DatapathView {
-  readonly pinFolder: string;
-  readonly hooks: readonly StatusHook[];
-  readonly tables: readonly { readonly name: string; readonly used: number; readonly size: number }[];
-  readonly drops: Readonly<Record<string, number>>;
-  readonly events: Readonly<Record<string, number>>;
-  readonly warnings: readonly string[];
-}
+/** The part of `turnout status` that the pinned maps and links know. */
+export type DatapathView = Omit<StatusReport, 'version' | 'proxyMode' | 'process'>;
 
 const NOTHING: DatapathView = { pinFolder: '', hooks: [], tables: [], drops: {}, events: {}, warnings: [] };
 const PROTOCOL_NAMES = new Map(

@@ -42,6 +42,17 @@ export const keyText = (bytes: Uint8Array): string =>
 export const keyBytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'));
 
 export class ServiceTables {
+  /** Those of an object, or of whatever else has maps by these names. */
+  static of(object: { map(name: string): BpfMap }): ServiceTables {
+    return new ServiceTables({
+      frontends: object.map('frontends'),
+      backends: object.map('backends'),
+      backendGens: object.map('backend_gens'),
+      serviceNames: object.map('service_names'),
+      serviceStats: object.map('service_stats'),
+    });
+  }
+
   readonly #maps: ServiceMaps;
   readonly #backends: Uint8Array;
   readonly #generations: DataView;
