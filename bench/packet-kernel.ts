@@ -161,11 +161,13 @@ function servicePort(n: number, endpointsEach: number): ServicePort {
     nodePort: 0,
     externalIPs: [],
     loadBalancerVIPs: [],
+    sourceRanges: [],
     internalTrafficPolicy: 'Cluster',
     externalTrafficPolicy: 'Cluster',
     sessionAffinitySeconds: 0,
     clusterEndpoints,
     localEndpoints: [],
+    lingeringEndpoints: [],
     hasEndpoints: true,
   };
 }

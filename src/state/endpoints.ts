@@ -6,6 +6,7 @@ import { type Hinted, type NodePlace, nearestEndpoints } from './topology.ts';
 export interface EndpointLists {
   readonly clusterEndpoints: readonly Endpoint[];
   readonly localEndpoints: readonly Endpoint[];
+  readonly lingeringEndpoints: readonly Endpoint[];
   readonly hasEndpoints: boolean;
 }
 
@@ -49,11 +50,23 @@ export function endpointLists(slices: Iterable<EndpointSlice>, unit: BareService
   const localReady = ready.filter(({ endpoint }) => endpoint.isLocal);
   const local = localReady.length > 0 ? localReady : all.filter((merged) => merged.endpoint.isLocal && isDraining(merged));
   const plain = (list: readonly MergedEndpoint[]): Endpoint[] => list.map(({ endpoint }) => endpoint);
+  const clusterEndpoints = usesClusterEndpoints(unit) ? plain(cluster) : [];
+  const localEndpoints = usesLocalEndpoints(unit) ? plain(local) : [];
   return {
-    clusterEndpoints: usesClusterEndpoints(unit) ? plain(cluster) : [],
-    localEndpoints: usesLocalEndpoints(unit) ? plain(local) : [],
+    clusterEndpoints,
+    localEndpoints,
+    lingeringEndpoints: clusterEndpoints.length === all.length ? [] : lingering(all, clusterEndpoints, localEndpoints),
     hasEndpoints: ready.length > 0 || all.some(isDraining),
   };
+}
+
+/**
+ * Endpoints that no new flow is sent to, though they serve: kube-proxy's UDP clean-up leaves flows to them alone, whatever
+ * topology and traffic policy say (5.6). The API's rule is that ready implies serving; objects may not keep it.
+ */
+function lingering(all: readonly MergedEndpoint[], ...used: readonly (readonly Endpoint[])[]): Endpoint[] {
+  const isUsed = new Set(used.flat());
+  return all.flatMap(({ endpoint }) => ((endpoint.serving || endpoint.ready) && !isUsed.has(endpoint) ? [endpoint] : []));
 }
 
 function isExternallyAccessible(unit: BareServicePort): boolean {

@@ -89,11 +89,14 @@ export interface ServicePort {
   readonly nodePort: number; // 0: none
   readonly externalIPs: readonly string[];
   readonly loadBalancerVIPs: readonly string[];
+  readonly sourceRanges: readonly string[]; // canonical CIDRs of the family; for load-balancer VIPs only; []: everybody
   readonly internalTrafficPolicy: TrafficPolicy;
   readonly externalTrafficPolicy: TrafficPolicy;
   readonly sessionAffinitySeconds: number;
   readonly clusterEndpoints: readonly Endpoint[]; // sorted by 'ip:port'
   readonly localEndpoints: readonly Endpoint[]; // sorted; used under a Local policy
+  /** Those that still serve and are in neither list: terminating beside ready ones, left out by hints. Sorted; nearly always []. */
+  readonly lingeringEndpoints: readonly Endpoint[];
   readonly hasEndpoints: boolean; // any usable endpoint anywhere: an empty list then means drop, not reject
 }
 

@@ -17,6 +17,7 @@ export function printServicePort(unit: ServicePort): string {
   if (unit.nodePort > 0) words.push(`nodePort=${unit.nodePort}`);
   if (unit.externalIPs.length > 0) words.push(`externalIPs=${unit.externalIPs.join(',')}`);
   if (unit.loadBalancerVIPs.length > 0) words.push(`loadBalancerVIPs=${unit.loadBalancerVIPs.join(',')}`);
+  if (unit.sourceRanges.length > 0) words.push(`sourceRanges=${unit.sourceRanges.join(',')}`);
   if (unit.internalTrafficPolicy === 'Local') words.push('internalTrafficPolicy=Local');
   if (unit.externalTrafficPolicy === 'Local') words.push('externalTrafficPolicy=Local');
   if (unit.sessionAffinitySeconds > 0) words.push(`affinity=${unit.sessionAffinitySeconds}s`);
@@ -46,7 +47,13 @@ export function printDesiredState(
   const lines = units.flatMap((unit) => {
     const list = (title: string, endpoints: readonly Endpoint[]): string[] =>
       endpoints.map((endpoint) => `  ${title} ${printEndpoint(endpoint)}`);
-    const below = options.endpoints ? [...list('cluster', unit.clusterEndpoints), ...list('local', unit.localEndpoints)] : [];
+    const below = options.endpoints
+      ? [
+          ...list('cluster', unit.clusterEndpoints),
+          ...list('local', unit.localEndpoints),
+          ...list('lingering', unit.lingeringEndpoints),
+        ]
+      : [];
     return [printServicePort(unit), ...below];
   });
   return lines.map((line) => `${line}\n`).join('');

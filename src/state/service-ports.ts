@@ -6,7 +6,7 @@ import type { IpFamily, Service, ServicePort } from './model.ts';
 export const PROXY_NAME_LABEL = 'service.kubernetes.io/service-proxy-name';
 export const HEADLESS_LABEL = 'service.kubernetes.io/headless';
 
-export type BareServicePort = Omit<ServicePort, 'clusterEndpoints' | 'localEndpoints' | 'hasEndpoints'>;
+export type BareServicePort = Omit<ServicePort, 'clusterEndpoints' | 'localEndpoints' | 'lingeringEndpoints' | 'hasEndpoints'>;
 
 /** ExternalName and headless Services, and those that name another proxy, have no units. */
 export function isProgrammed(service: Service): boolean {
@@ -37,6 +37,7 @@ export function servicePortsOf(service: Service): BareServicePort[] {
       nodePort: port.nodePort,
       externalIPs: ofFamily(service.externalIPs),
       loadBalancerVIPs: ofFamily(service.loadBalancerVIPs),
+      sourceRanges: ofFamily(service.loadBalancerSourceRanges),
       internalTrafficPolicy: service.internalTrafficPolicy,
       externalTrafficPolicy: externalTrafficPolicy(service),
       sessionAffinitySeconds: service.sessionAffinitySeconds,

@@ -22,11 +22,13 @@ export function unitOf(values: Partial<ServicePort> = {}): ServicePort {
     nodePort: 0,
     externalIPs: [],
     loadBalancerVIPs: [],
+    sourceRanges: [],
     internalTrafficPolicy: 'Cluster',
     externalTrafficPolicy: 'Cluster',
     sessionAffinitySeconds: 0,
     clusterEndpoints: [],
     localEndpoints: [],
+    lingeringEndpoints: [],
     hasEndpoints: false,
     ...values,
   };

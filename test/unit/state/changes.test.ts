@@ -56,7 +56,7 @@ describe('what changed', () => {
   test('a unit whose content is equal stays the same value', () => {
     const state = settled(serviceOf(), sliceOf(['10.244.1.1']));
     const before = unitIn(state, 'web:http/TCP/IPv4');
-    state.upsert(sliceOf([podOf('10.244.1.1'), podOf('10.244.1.2', { ready: false })]));
+    state.upsert(sliceOf([podOf('10.244.1.1'), podOf('10.244.1.2', { ready: false, serving: false })]));
     expect(unitIn(state, 'web:http/TCP/IPv4')).toBe(before);
     expect(state.hasChanges).toBe(false);
   });

@@ -120,3 +120,45 @@ describe('which endpoints serve', () => {
     expect(lists(['10.244.1.1'], { internalTrafficPolicy: 'Local' })).toEqual({ cluster: [], local: [], hasEndpoints: true });
   });
 });
+
+describe('endpoints that linger: they serve, and no new flow is sent to them', () => {
+  const lingering = (pods: readonly (string | SliceEndpoint)[], values: Partial<Service> = {}): string[] =>
+    unitIn(stateOf(serviceOf(values), sliceOf(pods)), KEY).lingeringEndpoints.map(printEndpoint);
+
+  test('none while every endpoint is in a list, or does not serve', () => {
+    expect(lingering(['10.244.1.1', podOf('10.244.0.1', here)])).toEqual([]);
+    expect(lingering([draining('10.244.1.1')])).toEqual([]);
+    expect(lingering(['10.244.1.1', podOf('10.244.1.2', { ready: false, serving: false })])).toEqual([]);
+    expect(lingering(['10.244.1.1', draining('10.244.1.3', { serving: false })])).toEqual([]);
+  });
+
+  test('those that terminate while others are ready, sorted', () => {
+    const pods = [draining('10.244.1.3'), '10.244.1.4', draining('10.244.1.20')];
+    expect(lingering(pods)).toEqual(['10.244.1.20:8080 not-ready terminating', '10.244.1.3:8080 not-ready terminating']);
+  });
+
+  test('those that hints leave out', () => {
+    expect(lingering([podOf('10.244.1.1', { nodeHints: [NODE] }), podOf('10.244.1.2', { nodeHints: ['node-b'] })])).toEqual([
+      '10.244.1.2:8080',
+    ]);
+  });
+
+  test('those on other nodes, of a unit that is used locally only', () => {
+    const pods = ['10.244.1.1', podOf('10.244.0.1', here)];
+    expect(lingering(pods, { internalTrafficPolicy: 'Local' })).toEqual(['10.244.1.1:8080']);
+    const external = {
+      type: 'NodePort',
+      externalTrafficPolicy: 'Local',
+      ports: [portOf('http', 80, { nodePort: 30080 })],
+    } as const;
+    expect(lingering(pods, external)).toEqual([]);
+  });
+
+  test('those whose serving condition contradicts that they are ready', () => {
+    const contradictory = podOf('10.244.1.2', { serving: false });
+    expect(lingering(['10.244.1.1', contradictory], { internalTrafficPolicy: 'Local' })).toEqual([
+      '10.244.1.1:8080',
+      '10.244.1.2:8080 not-serving',
+    ]);
+  });
+});

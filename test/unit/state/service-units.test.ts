@@ -47,6 +47,14 @@ describe('a Service becomes units', () => {
     ]);
   });
 
+  test('source ranges go to the units of their family; a family without any is open to everybody', () => {
+    const values = { loadBalancerVIPs: ['198.51.100.2', '2001:db8::2'], clusterIPs: ['10.96.0.10', 'fd00:96::a'] };
+    const ranges = (loadBalancerSourceRanges: string[]): (readonly string[])[] =>
+      unitsOf(stateOf(serviceOf({ ...values, loadBalancerSourceRanges }))).map(({ sourceRanges }) => sourceRanges);
+    expect(ranges(['203.0.113.0/24', 'fd00::/8', '10.0.0.0/8'])).toEqual([['203.0.113.0/24', '10.0.0.0/8'], ['fd00::/8']]);
+    expect(ranges(['203.0.113.0/24'])).toEqual([['203.0.113.0/24'], []]);
+  });
+
   test('a family without a cluster IP has no unit, whatever other addresses it has', () => {
     expect(keysOf({ externalIPs: ['2001:db8::1'] })).toEqual(['default/web:http/TCP/IPv4']);
   });
