@@ -1,10 +1,10 @@
 // build/bench/packet.bpf.o in the kernel: the hooks as functions, tables filled by the project's own code, and runs of many packets.
 import { join } from 'node:path';
 import { readCounters } from '../src/backend/ebpf/counters.ts';
+import { programmerTables } from '../src/backend/ebpf/programmer-tables.ts';
 import { ServiceProgrammer } from '../src/backend/ebpf/service-programmer.ts';
-import { ServiceTables } from '../src/backend/ebpf/service-tables.ts';
 import { addressOctets } from '../src/datapath/address.ts';
-import { configVariables, LB_DEVICE_SIZE, NodeAddrFlag, writeDevice } from '../src/datapath/layout.gen.ts';
+import { AddressFlag, configVariables, LB_DEVICE_SIZE, writeDevice } from '../src/datapath/layout.gen.ts';
 import { BpfError } from '../src/native/bpf-error.ts';
 import { BpfObject } from '../src/native/bpf-object.ts';
 import type { ServicePort } from '../src/state/model.ts';
@@ -80,9 +80,9 @@ export class PacketKernel {
     const [sourceV4, sourceV6] = [addressOctets(NODE), new Uint8Array(16)];
     writeDevice(device, 0, { sourceV4, sourceV6, mac: new Uint8Array(6), l2Length: 14, flags: 0 });
     object.map('devices').set(u32(LOOPBACK), device);
-    object.map('node_addrs').set(addressOctets(NODE), u32(NodeAddrFlag.LB_NODE_ADDR_NODE_PORT));
+    object.map('addresses').set(addressOctets(NODE), u32(AddressFlag.LB_ADDRESS_NODE | AddressFlag.LB_ADDRESS_NODE_PORT));
     const units = Array.from({ length: services }, (_, n) => servicePort(n, endpointsEach));
-    const report = new ServiceProgrammer(ServiceTables.of(object)).sync(
+    const report = new ServiceProgrammer(programmerTables(object)).sync(
       { servicePorts: new Map(units.map((unit) => [unit.key, unit])), serviceCIDRs: [], node: null },
       { full: true, upserted: new Set(), removed: new Set() },
     );

@@ -36,7 +36,8 @@ struct lb_exported {
 	struct lb_expire expire;
 	enum lb_frontend_flag frontend_flag;
 	enum lb_backend_flag backend_flag;
-	enum lb_node_addr_flag node_addr_flag;
+	enum lb_backend_list backend_list;
+	enum lb_address_flag address_flag;
 	enum lb_device_flag device_flag;
 	enum lb_direction direction;
 	enum lb_rewrite_flag rewrite_flag;

@@ -7,6 +7,7 @@
 
 #include "count.h"
 #include "lookup.h"
+#include "prefix.h"
 
 #define SOCKET_PROCEED 1
 #define SOCKET_REFUSE 0
@@ -113,6 +114,24 @@ static __always_inline bool socket_pod_is_plain(const struct socket_call *call, 
 }
 
 /*
+ * May a process of the node use this frontend? Its source address is known when the socket is bound to one, or when the
+ * frontend's address is the node's own: then the kernel takes that. Otherwise the packet tells: LB_PASS.
+ */
+static __always_inline enum lb_verdict socket_source_range(const struct socket_call *call, const struct lb_frontend *frontend)
+{
+	const union lb_addr *source = &call->bound;
+	struct lb_address *row;
+
+	if (lb_addr_is_zero(source)) {
+		row = bpf_map_lookup_elem(&addresses, &call->destination);
+		if (!row || !(row->flags & LB_ADDRESS_NODE))
+			return LB_PASS;
+		source = &call->destination;
+	}
+	return source_is_allowed(frontend->service_id, source) ? LB_TRANSLATE : LB_REJECT;
+}
+
+/*
  * What becomes of a call. LB_TRANSLATE and LB_REJECT are acted upon here; everything else goes to the packet path as it is:
  * what is no Service, what is declined, and what kube-proxy drops (a silent drop is not an answer connect() can give).
  */
@@ -120,21 +139,26 @@ static __noinline int socket_decide(struct bpf_sock_addr *ctx, const struct sock
 				    struct lb_choice *choice)
 {
 	struct lb_frontend *frontend;
-	enum lb_verdict verdict;
+	enum lb_verdict verdict = LB_TRANSLATE;
+	__u32 address_flags;
 
 	if (!call->is_host && call->protocol == IPPROTO_UDP && cfg_socket_path != LB_SOCKET_PATH_ALL)
 		return LB_PASS;
-	frontend = frontend_find(&call->destination, call->port, call->protocol, call->is_host);
+	frontend = frontend_find(&call->destination, call->port, call->protocol, call->is_host, &address_flags);
 	if (!frontend)
 		return LB_PASS;
 	if (call->is_host ? lb_addr_is_loopback(&call->bound) : !socket_pod_is_plain(call, frontend)) {
 		count(LB_SOCKET_DECLINED);
 		return LB_PASS;
 	}
-	verdict = frontend_choose(frontend, call->is_host ? LB_ORIGIN_NODE : LB_ORIGIN_POD, LB_DETECTOR_NONE, pick, choice);
+	if (frontend->flags & LB_FRONTEND_SOURCE_RANGES)
+		verdict = socket_source_range(call, frontend);
+	if (verdict == LB_TRANSLATE)
+		verdict = frontend_choose(frontend, call->is_host ? LB_ORIGIN_NODE : LB_ORIGIN_POD, LB_DETECTOR_NONE,
+					  &call->bound, pick, choice);
 	if (verdict == LB_REJECT) {
 		count(LB_SOCKET_REFUSED);
-		service_count(choice->service_id, true);
+		service_count(frontend->service_id, true);
 		return verdict;
 	}
 	if (verdict != LB_TRANSLATE)

@@ -11,6 +11,7 @@
 #include "known.h"
 #include "nat.h"
 #include "new_flow.h"
+#include "prefix.h"
 #include "reject.h"
 #include "snat.h"
 
@@ -63,6 +64,12 @@ static __always_inline int ingress_rewrite(struct __sk_buff *skb, const struct p
 	return TCX_NEXT;
 }
 
+/* A TCP SYN, or any datagram. */
+static __always_inline bool packet_may_open(const struct packet *p)
+{
+	return p->key.protocol != IPPROTO_TCP || (p->tcp_flags & (TCP_FLAG_SYN_BIT | TCP_FLAG_ACK_BIT)) == TCP_FLAG_SYN_BIT;
+}
+
 /* The client's packet of a flow that should not go on: closed or idle, or UDP whose backend has left. */
 static __always_inline bool flow_starts_anew(const struct flow *flow, const struct packet *p)
 {
@@ -72,9 +79,7 @@ static __always_inline bool flow_starts_anew(const struct flow *flow, const stru
 	if (flow->rewrite.flags & LB_REWRITE_REPLY)
 		return false;
 	if (p->key.protocol == IPPROTO_TCP) {
-		if ((p->tcp_flags & (TCP_FLAG_SYN_BIT | TCP_FLAG_ACK_BIT)) != TCP_FLAG_SYN_BIT)
-			return false;
-		return flow_is_closed(s->flags) || flow_is_expired(s, bpf_ktime_get_coarse_ns());
+		return packet_may_open(p) && (flow_is_closed(s->flags) || flow_is_expired(s, bpf_ktime_get_coarse_ns()));
 	}
 	if (!backend_is_current(s->backend_id, s->backend_generation)) {
 		count(LB_FLOW_RESELECTED);
@@ -105,13 +110,11 @@ static __always_inline enum lb_origin packet_origin(const struct packet *p, cons
 }
 
 /* Rule 7: a packet to an address of ours and a port of the SNAT range that no flow of ours explains. */
-static __noinline int ingress_without_frontend(struct __sk_buff *skb, const struct packet *p)
+static __noinline int ingress_to_node(struct __sk_buff *skb, const struct packet *p)
 {
 	__u16 port = bpf_ntohs(p->key.destination_port);
 
 	if (port < cfg_snat_port_min || port > cfg_snat_port_max)
-		return TCX_NEXT;
-	if (!bpf_map_lookup_elem(&node_addrs, &p->key.destination))
 		return TCX_NEXT;
 	/* A listener of the host in that range, and connections of the host and of netfilter, are none of our business. */
 	if (known_to_socket(skb, &p->key, p->is_v4) || known_to_conntrack(skb, &p->key, p->is_v4))
@@ -119,6 +122,22 @@ static __noinline int ingress_without_frontend(struct __sk_buff *skb, const stru
 	if (p->key.protocol == IPPROTO_TCP && p->tcp_flags & TCP_FLAG_SYN_BIT && !(p->tcp_flags & TCP_FLAG_ACK_BIT))
 		return TCX_NEXT; /* a new connection nobody listens for: the host's answer is the right one */
 	return drop(skb, p, LB_DROP_NO_FLOW);
+}
+
+/*
+ * No Service has this address and port. A ClusterIP leads nowhere but to its ports, and an address of a ServiceCIDR nowhere at
+ * all, so both end here rather than at the default route. What netfilter knows is a flow of a kube-proxy before us.
+ */
+static __noinline int ingress_without_frontend(struct __sk_buff *skb, const struct packet *p, __u32 address_flags)
+{
+	if (address_flags & LB_ADDRESS_NODE)
+		return ingress_to_node(skb, p);
+	if (address_flags & LB_ADDRESS_CLUSTER_IP)
+		return known_to_conntrack(skb, &p->key, p->is_v4) == KNOWN_ANSWERED ? TCX_NEXT : reject(skb, p);
+	if (!packet_may_open(p) || !address_is_in_service_cidr(&p->key.destination) ||
+	    known_to_conntrack(skb, &p->key, p->is_v4) == KNOWN_ANSWERED)
+		return TCX_NEXT;
+	return drop(skb, p, LB_DROP_UNALLOCATED);
 }
 
 /* A packet to a frontend without a flow. `flow` is the caller's: the deepest call chain has 512 octets of stack in all. */
@@ -130,7 +149,7 @@ static __noinline int ingress_new(struct __sk_buff *skb, const struct lb_device 
 
 	if (!frontend)
 		return TCX_NEXT;
-	if (p->key.protocol == IPPROTO_TCP && (p->tcp_flags & (TCP_FLAG_SYN_BIT | TCP_FLAG_ACK_BIT)) != TCP_FLAG_SYN_BIT) {
+	if (!packet_may_open(p)) {
 		/* The flow may be netfilter's: of a kube-proxy before us, or a masqueraded one whose port equals a node port. */
 		if (known_to_conntrack(skb, &p->key, p->is_v4) ||
 		    (frontend->flags & LB_FRONTEND_NODE_PORT && known_to_socket(skb, &p->key, p->is_v4)))
@@ -144,7 +163,11 @@ static __noinline int ingress_new(struct __sk_buff *skb, const struct lb_device 
 	if (frontend->flags & LB_FRONTEND_NODE_PORT && known_to_conntrack(skb, &p->key, p->is_v4) == KNOWN_ANSWERED)
 		return TCX_NEXT;
 
-	switch (frontend_choose(frontend, packet_origin(p, dev), packet_detector(p), bpf_get_prandom_u32(), &choice)) {
+	if (frontend->flags & LB_FRONTEND_SOURCE_RANGES && !source_is_allowed(frontend->service_id, &p->key.source))
+		return drop(skb, p, LB_DROP_SOURCE_RANGE);
+
+	switch (frontend_choose(frontend, packet_origin(p, dev), packet_detector(p), &p->key.source, bpf_get_prandom_u32(),
+				&choice)) {
 	case LB_TRANSLATE:
 		break;
 	case LB_REJECT:
@@ -177,7 +200,7 @@ static __noinline int ingress_new(struct __sk_buff *skb, const struct lb_device 
 
 SEC("tcx/ingress") int tc_ingress(struct __sk_buff *skb)
 {
-	__u32 ifindex = skb->ifindex;
+	__u32 ifindex = skb->ifindex, address_flags;
 	struct lb_device *dev = bpf_map_lookup_elem(&devices, &ifindex);
 	struct lb_frontend *frontend;
 	struct flow flow = {};
@@ -206,11 +229,11 @@ SEC("tcx/ingress") int tc_ingress(struct __sk_buff *skb)
 		}
 		flow_release(flow.state);
 	}
-	frontend = frontend_find(&p.key.destination, p.key.destination_port, p.key.protocol, false);
+	frontend = frontend_find(&p.key.destination, p.key.destination_port, p.key.protocol, false, &address_flags);
 	if (!packet_is_ours(skb, dev))
 		return TCX_NEXT;
 	if (!frontend)
-		return ingress_without_frontend(skb, &p);
+		return address_flags || packet_may_open(&p) ? ingress_without_frontend(skb, &p, address_flags) : TCX_NEXT;
 	return ingress_new(skb, dev, &p, frontend, &flow);
 }
 

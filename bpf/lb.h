@@ -25,15 +25,16 @@ union lb_addr {
 /* ---- Services ------------------------------------------------------------------------------------------------ */
 
 enum lb_frontend_flag {
-	LB_FRONTEND_EXTERNAL = 1,      /* external IP, load-balancer IP or node port; otherwise a ClusterIP */
-	LB_FRONTEND_LOCAL_ONLY = 2,    /* the traffic policy that governs this frontend is Local */
-	LB_FRONTEND_HAS_ENDPOINTS = 4, /* some endpoint exists somewhere: an empty list means drop, not reject */
-	LB_FRONTEND_NODE_PORT = 8,     /* row of the node-port table: address is the family's zero address */
-	LB_FRONTEND_AFFINITY = 16,     /* sessionAffinity ClientIP: the socket path leaves it to the packet path */
-	LB_FRONTEND_HAS_LOCAL = 32,    /* some endpoint is on this node: a pod's connection may come back to the pod */
+	LB_FRONTEND_EXTERNAL = 1,       /* external IP, load-balancer IP or node port; otherwise a ClusterIP */
+	LB_FRONTEND_LOCAL_ONLY = 2,     /* the traffic policy that governs this frontend is Local */
+	LB_FRONTEND_HAS_ENDPOINTS = 4,  /* some endpoint exists somewhere: an empty list means drop, not reject */
+	LB_FRONTEND_NODE_PORT = 8,      /* row of the node-port table: address is the family's zero address */
+	LB_FRONTEND_AFFINITY = 16,      /* sessionAffinity ClientIP: the socket path leaves it to the packet path */
+	LB_FRONTEND_HAS_LOCAL = 32,     /* some endpoint is on this node: a pod's connection may come back to the pod */
+	LB_FRONTEND_SOURCE_RANGES = 64, /* load-balancer IP: only sources that source_ranges has for this Service */
 };
 
-/* address is zero (:: or ::ffff:0.0.0.0) for a node port: it is served on every row of node_addrs that allows it. */
+/* address is zero (:: or ::ffff:0.0.0.0) for a node port: it is served on every row of addresses that allows it. */
 struct lb_frontend_key {
 	union lb_addr address;
 	__be16 port;
@@ -50,9 +51,11 @@ struct lb_extent {
 struct lb_frontend {
 	struct lb_extent cluster; /* endpoints under Cluster policy */
 	struct lb_extent local;   /* endpoints on this node; used under LB_FRONTEND_LOCAL_ONLY */
+	struct lb_extent
+		lingering; /* endpoints that nothing new goes to and that still serve; for the controller's restart only */
 	__u32 service_id;
 	__u32 flags;            /* enum lb_frontend_flag */
-	__u32 affinity_seconds; /* 0: no affinity */
+	__u32 affinity_seconds; /* idle time after which a client may be given another endpoint; 0: no affinity */
 	__u32 generation;       /* counts the publications of this row, for people */
 };
 
@@ -69,8 +72,42 @@ struct lb_backend {
 	__be16 port;
 	__u16 flags; /* enum lb_backend_flag */
 	__u32 service_id;
-	__u32 backend_id; /* row of backend_gens */
-	__u32 generation; /* what backend_gens held when this row was written */
+	__u32 backend_id; /* row of backend_states */
+	__u32 generation; /* what backend_states held when this row was written */
+};
+
+enum lb_backend_list {
+	LB_LIST_CLUSTER = 1, /* chosen under Cluster policy */
+	LB_LIST_LOCAL = 2,   /* chosen under Local policy */
+};
+
+/* What is true of an endpoint now, whatever lists were written when. One store of 64 bits changes both. */
+struct lb_backend_state {
+	__u32 generation; /* raised when the endpoint has left: who holds another one holds a stranger */
+	__u32 lists;      /* enum lb_backend_list: which lists of its unit have it; none: it serves old UDP flows only */
+};
+
+/* Who talks to which unit. Its client is zero for the node itself, whose source address is not known at connect(). */
+struct lb_affinity_key {
+	__u32 service_id; /* one for all frontends of a unit, so ClusterIP, node port and VIPs share a row */
+	union lb_addr client;
+};
+
+struct lb_affinity {
+	__u64 last_used_ns; /* CLOCK_MONOTONIC: when a connection was last given this endpoint */
+	struct lb_backend backend;
+};
+
+/* Longest prefix match: service id and address count as one string of bits. prefix_length includes the id's 32. */
+struct lb_source_range_key {
+	__u32 prefix_length;
+	__u32 service_id;
+	union lb_addr address;
+};
+
+struct lb_service_cidr_key {
+	__u32 prefix_length; /* of the 128 bits of an address */
+	union lb_addr address;
 };
 
 /* Names for people, so that `turnout services` can be read from the pinned maps alone. NUL-terminated UTF-8. */
@@ -87,12 +124,15 @@ struct lb_service_stats {
 
 /* ---- Node ---------------------------------------------------------------------------------------------------- */
 
-enum lb_node_addr_flag {
-	LB_NODE_ADDR_NODE_PORT = 1, /* node ports are served on this address */
+enum lb_address_flag {
+	LB_ADDRESS_NODE = 1,       /* an address of this node */
+	LB_ADDRESS_NODE_PORT = 2,  /* and node ports are served on it */
+	LB_ADDRESS_CLUSTER_IP = 4, /* the ClusterIP of some Service: a port that no frontend has is rejected */
 };
 
-struct lb_node_addr {
-	__u32 flags; /* enum lb_node_addr_flag */
+/* One row says everything about an address, so that a packet that is none of ours costs one lookup. */
+struct lb_address {
+	__u32 flags; /* enum lb_address_flag */
 };
 
 enum lb_device_flag {
@@ -170,7 +210,7 @@ struct lb_flow_state {
 	__u32 flags;        /* enum lb_flow_flag */
 	__u32 service_id;
 	__u32 backend_id;
-	__u32 backend_generation; /* differs from backend_gens once the endpoint has left: UDP then re-selects */
+	__u32 backend_generation; /* differs from backend_states once the endpoint has left: UDP then re-selects */
 	union lb_addr client;
 	union lb_addr frontend;
 	union lb_addr backend;
@@ -229,10 +269,12 @@ enum lb_counter {
 	LB_SOCKET_TRANSLATED,      /* connect() and sendmsg() calls translated */
 	LB_SOCKET_DECLINED,        /* left to the packet path because the packet is needed for exact semantics */
 	LB_SOCKET_REFUSED,         /* ECONNREFUSED because there is no endpoint */
-	LB_REJECT_SENT,            /* ICMP port unreachable sent because there is no endpoint */
+	LB_REJECT_SENT,            /* ICMP port unreachable sent: no endpoint, or no such port of a ClusterIP */
 	LB_ICMP_TRANSLATED,        /* ICMP errors about our flows, brought to the other end's view */
 	LB_DROP_REJECT_LIMITED,    /* would have been rejected, over the rate limit */
 	LB_DROP_NO_LOCAL_ENDPOINT, /* Local policy, endpoints only on other nodes */
+	LB_DROP_SOURCE_RANGE,      /* to a load-balancer IP, from outside of loadBalancerSourceRanges */
+	LB_DROP_UNALLOCATED,       /* to an address of a ServiceCIDR that no Service has */
 	LB_DROP_NO_FLOW,           /* TCP without SYN, or a packet to our SNAT range, that nobody knows (rule 7) */
 	LB_DROP_FLOWS_FULL,        /* no free row in flow_states or flows */
 	LB_DROP_PORT_COLLISION,    /* no free client port for a second flow to one backend (rule 5) */

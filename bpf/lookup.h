@@ -2,6 +2,7 @@
 /* Which Service an address and port belong to, and which backend a new flow gets. No packet, no context: every hook shares it. */
 #pragma once
 
+#include "affinity.h"
 #include "config.h"
 #include "address.h"
 #include "maps.h"
@@ -27,22 +28,34 @@ struct lb_choice {
 	bool masquerade;
 };
 
+/* Who may be chosen for this packet, and whose address the backend sees. */
+struct lb_candidates {
+	struct lb_extent extent;
+	enum lb_backend_list list;
+	bool masquerade;
+};
+
+/* `flags`: enum lb_address_flag of the address, looked up only where no frontend has address and port. */
 static __always_inline struct lb_frontend *frontend_find(const union lb_addr *address, __be16 port, __u8 protocol,
-							 bool also_loopback)
+							 bool also_loopback, __u32 *flags)
 {
 	struct lb_frontend_key key = { .address = *address, .port = port, .protocol = protocol };
 	struct lb_frontend *frontend = bpf_map_lookup_elem(&frontends, &key);
-	struct lb_node_addr *node_addr;
+	struct lb_address *row;
 	bool is_v4 = lb_addr_is_v4(address);
 
+	*flags = 0;
 	if (frontend)
 		return frontend;
 	if (also_loopback && lb_addr_is_loopback(address)) {
 		if (!(is_v4 ? cfg_localhost_node_ports_v4 : cfg_localhost_node_ports_v6))
 			return NULL;
 	} else {
-		node_addr = bpf_map_lookup_elem(&node_addrs, address);
-		if (!node_addr || !(node_addr->flags & LB_NODE_ADDR_NODE_PORT))
+		row = bpf_map_lookup_elem(&addresses, address);
+		if (!row)
+			return NULL;
+		*flags = row->flags;
+		if (!(*flags & LB_ADDRESS_NODE_PORT))
 			return NULL;
 	}
 	key.address.word[0] = 0;
@@ -68,59 +81,59 @@ static __always_inline struct lb_extent extent_read(const struct lb_extent *exte
  * A ClusterIP is masqueraded when asked for everything, or when a detector exists and did not recognise a local pod.
  * An external frontend under Local policy is short-circuited to all endpoints for pods (as they are) and for the node (masqueraded).
  */
-static __always_inline struct lb_extent frontend_list(const struct lb_frontend *frontend, enum lb_origin origin,
-						      enum lb_detector detector, bool *masquerade)
+static __always_inline void frontend_candidates(const struct lb_frontend *frontend, __u32 flags, enum lb_origin origin,
+						enum lb_detector detector, struct lb_candidates *candidates)
 {
-	bool local_only = frontend->flags & LB_FRONTEND_LOCAL_ONLY;
+	bool local = flags & LB_FRONTEND_LOCAL_ONLY;
 
-	if (!(frontend->flags & LB_FRONTEND_EXTERNAL)) {
-		*masquerade = cfg_masquerade_all || (detector != LB_DETECTOR_NONE && origin != LB_ORIGIN_POD);
-		return extent_read(local_only ? &frontend->local : &frontend->cluster);
+	if (!(flags & LB_FRONTEND_EXTERNAL)) {
+		candidates->masquerade = cfg_masquerade_all || (detector != LB_DETECTOR_NONE && origin != LB_ORIGIN_POD);
+	} else if (!local) {
+		candidates->masquerade = true;
+	} else {
+		candidates->masquerade = origin == LB_ORIGIN_NODE;
+		local = origin == LB_ORIGIN_EXTERNAL;
 	}
-	if (!local_only) {
-		*masquerade = true;
-		return extent_read(&frontend->cluster);
-	}
-	if (origin == LB_ORIGIN_EXTERNAL) {
-		*masquerade = false;
-		return extent_read(&frontend->local);
-	}
-	*masquerade = origin == LB_ORIGIN_NODE;
-	return extent_read(&frontend->cluster);
+	candidates->list = local ? LB_LIST_LOCAL : LB_LIST_CLUSTER;
+	candidates->extent = extent_read(local ? &frontend->local : &frontend->cluster);
 }
 
-/* `pick` is a random number, or a hash where the choice must be stable. */
+/*
+ * `client`: by whom affinity knows the sender. `pick` is a random number, or a hash where the choice must be stable.
+ */
 static __always_inline enum lb_verdict frontend_choose(const struct lb_frontend *frontend, enum lb_origin origin,
-						       enum lb_detector detector, __u32 pick, struct lb_choice *choice)
+						       enum lb_detector detector, const union lb_addr *client, __u32 pick,
+						       struct lb_choice *choice)
 {
+	struct lb_candidates candidates;
 	struct lb_backend *backend;
-	struct lb_extent list;
+	__u32 affinity_seconds;
 	__u32 row;
 
 	/* One retry: the list may have been replaced, and its extent reused, between the two reads. */
 	for (int i = 0; i < 2; i++) {
 		choice->service_id = *(const volatile __u32 *)&frontend->service_id;
 		choice->flags = *(const volatile __u32 *)&frontend->flags;
-		list = frontend_list(frontend, origin, detector, &choice->masquerade);
-		if (!list.count)
+		affinity_seconds = *(const volatile __u32 *)&frontend->affinity_seconds;
+		frontend_candidates(frontend, choice->flags, origin, detector, &candidates);
+		choice->masquerade = candidates.masquerade;
+		if (!candidates.extent.count)
 			return choice->flags & LB_FRONTEND_HAS_ENDPOINTS ? LB_NO_LOCAL : LB_REJECT;
-		row = list.base + pick % list.count;
+		if (affinity_seconds &&
+		    affinity_recall(choice->service_id, client, affinity_seconds, candidates.list, &choice->backend))
+			return LB_TRANSLATE;
+		row = candidates.extent.base + pick % candidates.extent.count;
 		backend = bpf_map_lookup_elem(&backends, &row);
 		if (!backend)
 			continue;
 		choice->backend = *backend;
-		if (choice->backend.service_id == choice->service_id)
-			return LB_TRANSLATE;
+		if (choice->backend.service_id != choice->service_id)
+			continue;
+		if (affinity_seconds)
+			affinity_note(client, &choice->backend);
+		return LB_TRANSLATE;
 	}
 	return LB_STALE;
-}
-
-/* True while the endpoint this id was given to is still an endpoint of its Service. */
-static __always_inline bool backend_is_current(__u32 backend_id, __u32 generation)
-{
-	__u32 *current = bpf_map_lookup_elem(&backend_gens, &backend_id);
-
-	return current && *current == generation;
 }
 
 static __always_inline void service_count(__u32 service_id, bool rejected)

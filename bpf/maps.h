@@ -21,14 +21,41 @@ struct {
 	__type(value, struct lb_backend);
 } backends SEC(".maps");
 
-/* Generation of each backend id; raised by the controller when the endpoint leaves, so that UDP flows re-select. */
+/* Each endpoint by its id. Written by the controller through mmap: once it has left, UDP flows re-select and affinity ends. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 262144);
 	__type(key, __u32);
+	__type(value, struct lb_backend_state);
+} backend_states SEC(".maps");
+
+/* sessionAffinity ClientIP: the endpoint each client was last given. Written by the programs; LRU, because a client that
+ * has to make room for others is given a new endpoint, and nothing worse. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct lb_affinity_key);
+	__type(value, struct lb_affinity);
+} affinity SEC(".maps");
+
+/* loadBalancerSourceRanges; a match allows. Written by the controller, read for frontends with LB_FRONTEND_SOURCE_RANGES. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct lb_source_range_key);
 	__type(value, __u32);
-} backend_gens SEC(".maps");
+} source_ranges SEC(".maps");
+
+/* ServiceCIDRs of the cluster: an address inside that no Service has leads nowhere. Written by the controller. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct lb_service_cidr_key);
+	__type(value, __u32);
+} service_cidrs SEC(".maps");
 
 /* Service id to names, for people only. Written by the controller. */
 struct {
@@ -39,13 +66,13 @@ struct {
 	__type(value, struct lb_service_name);
 } service_names SEC(".maps");
 
-/* Addresses of this node; node ports are served where the flag says so. Written by the controller from rtnetlink. */
+/* Addresses of this node, from rtnetlink, and ClusterIPs. Written by the controller. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 65536);
 	__type(key, union lb_addr);
-	__type(value, struct lb_node_addr);
-} node_addrs SEC(".maps");
+	__type(value, struct lb_address);
+} addresses SEC(".maps");
 
 /* Every device we are attached to, by ifindex. Written by the controller from rtnetlink before it attaches. */
 struct {

@@ -45,6 +45,7 @@ export interface EbpfConfig {
   readonly flowTableSize: number; // flows; the entry table has four times as many rows
   readonly serviceTableSize: number; // frontends
   readonly backendTableSize: number; // backend rows
+  readonly affinityTableSize: number; // clients with sessionAffinity, for each Service port they use
   readonly rejectsPerSecond: number; // 0: no limit
   readonly devicesInclude: readonly string[]; // shell patterns; empty: all
   readonly devicesExclude: readonly string[];

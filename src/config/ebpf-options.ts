@@ -110,6 +110,13 @@ export const EBPF_OPTIONS = {
     262_144,
     'Endpoint rows of all Services together.',
   ),
+  affinityTableSize: ebpfOption(
+    'affinityTableSize',
+    'affinity-table-size',
+    rowsKind,
+    65_536,
+    'Clients that are remembered for sessionAffinity ClientIP, one for each Service port they use; the oldest make room.',
+  ),
   rejectsPerSecond: ebpfOption(
     'rejectsPerSecond',
     'rejects-per-second',

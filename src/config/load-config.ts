@@ -168,6 +168,7 @@ function ebpfConfig(values: EbpfValues): EbpfConfig {
     flowTableSize: values.flowTableSize,
     serviceTableSize: values.serviceTableSize,
     backendTableSize: values.backendTableSize,
+    affinityTableSize: values.affinityTableSize,
     rejectsPerSecond: values.rejectsPerSecond,
     devicesInclude: values.devicesInclude,
     devicesExclude: values.devicesExclude,

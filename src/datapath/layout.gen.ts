@@ -3,9 +3,23 @@ import { readOctets, readText, viewOf, writeText } from './bytes.ts';
 
 /** One line for each field of each table; compared with the object that is loaded. */
 export const LAYOUT: readonly string[] = [
-  'backend_gens type 2 key 4 value 4',
-  'backend_gens.key 0 u32',
-  'backend_gens.value 0 u32',
+  'addresses type 1 key 16 value 4',
+  'addresses.key 0 union lb_addr',
+  'addresses.value.flags 0 u32',
+  'affinity type 9 key 20 value 40',
+  'affinity.key.service_id 0 u32',
+  'affinity.key.client 4 union lb_addr',
+  'affinity.value.last_used_ns 0 u64',
+  'affinity.value.backend.address 8 union lb_addr',
+  'affinity.value.backend.port 24 be16',
+  'affinity.value.backend.flags 26 u16',
+  'affinity.value.backend.service_id 28 u32',
+  'affinity.value.backend.backend_id 32 u32',
+  'affinity.value.backend.generation 36 u32',
+  'backend_states type 2 key 4 value 8',
+  'backend_states.key 0 u32',
+  'backend_states.value.generation 0 u32',
+  'backend_states.value.lists 4 u32',
   'backends type 2 key 4 value 32',
   'backends.key 0 u32',
   'backends.value.address 0 union lb_addr',
@@ -67,7 +81,7 @@ export const LAYOUT: readonly string[] = [
   'fragments.key.pad 38 u16',
   'fragments.value.source_port 0 be16',
   'fragments.value.destination_port 2 be16',
-  'frontends type 1 key 20 value 32',
+  'frontends type 1 key 20 value 40',
   'frontends.key.address 0 union lb_addr',
   'frontends.key.port 16 be16',
   'frontends.key.protocol 18 u8',
@@ -76,18 +90,21 @@ export const LAYOUT: readonly string[] = [
   'frontends.value.cluster.count 4 u32',
   'frontends.value.local.base 8 u32',
   'frontends.value.local.count 12 u32',
-  'frontends.value.service_id 16 u32',
-  'frontends.value.flags 20 u32',
-  'frontends.value.affinity_seconds 24 u32',
-  'frontends.value.generation 28 u32',
-  'node_addrs type 1 key 16 value 4',
-  'node_addrs.key 0 union lb_addr',
-  'node_addrs.value.flags 0 u32',
+  'frontends.value.lingering.base 16 u32',
+  'frontends.value.lingering.count 20 u32',
+  'frontends.value.service_id 24 u32',
+  'frontends.value.flags 28 u32',
+  'frontends.value.affinity_seconds 32 u32',
+  'frontends.value.generation 36 u32',
   'rate_limits type 6 key 4 value 16',
   'rate_limits.key 0 u32',
   'rate_limits.value.window_ns 0 u64',
   'rate_limits.value.used 8 u32',
   'rate_limits.value.pad 12 u32',
+  'service_cidrs type 11 key 20 value 4',
+  'service_cidrs.key.prefix_length 0 u32',
+  'service_cidrs.key.address 4 union lb_addr',
+  'service_cidrs.value 0 u32',
   'service_names type 1 key 4 value 192',
   'service_names.key 0 u32',
   'service_names.value.namespace_name 0 char[64]',
@@ -108,6 +125,11 @@ export const LAYOUT: readonly string[] = [
   'sock_peers.key 0 int',
   'sock_peers.value.pair 0 struct lb_sock_pair[4]',
   'sock_peers.value.next 160 u32',
+  'source_ranges type 11 key 24 value 4',
+  'source_ranges.key.prefix_length 0 u32',
+  'source_ranges.key.service_id 4 u32',
+  'source_ranges.key.address 8 union lb_addr',
+  'source_ranges.value 0 u32',
 ];
 
 /** enum lb_socket_path */
@@ -132,6 +154,7 @@ export const FrontendFlag = {
   LB_FRONTEND_NODE_PORT: 8,
   LB_FRONTEND_AFFINITY: 16,
   LB_FRONTEND_HAS_LOCAL: 32,
+  LB_FRONTEND_SOURCE_RANGES: 64,
 } as const;
 
 /** enum lb_backend_flag */
@@ -139,9 +162,17 @@ export const BackendFlag = {
   LB_BACKEND_LOCAL: 1,
 } as const;
 
-/** enum lb_node_addr_flag */
-export const NodeAddrFlag = {
-  LB_NODE_ADDR_NODE_PORT: 1,
+/** enum lb_backend_list */
+export const BackendList = {
+  LB_LIST_CLUSTER: 1,
+  LB_LIST_LOCAL: 2,
+} as const;
+
+/** enum lb_address_flag */
+export const AddressFlag = {
+  LB_ADDRESS_NODE: 1,
+  LB_ADDRESS_NODE_PORT: 2,
+  LB_ADDRESS_CLUSTER_IP: 4,
 } as const;
 
 /** enum lb_device_flag */
@@ -189,16 +220,18 @@ export const Counter = {
   LB_ICMP_TRANSLATED: 8,
   LB_DROP_REJECT_LIMITED: 9,
   LB_DROP_NO_LOCAL_ENDPOINT: 10,
-  LB_DROP_NO_FLOW: 11,
-  LB_DROP_FLOWS_FULL: 12,
-  LB_DROP_PORT_COLLISION: 13,
-  LB_DROP_SNAT_EXHAUSTED: 14,
-  LB_DROP_SNAT_RACED: 15,
-  LB_DROP_NO_SOURCE: 16,
-  LB_DROP_STALE_LIST: 17,
-  LB_DROP_REWRITE_FAILED: 18,
-  LB_DROP_ICMP_REDIRECT: 19,
-  LB_COUNTER_MAX: 20,
+  LB_DROP_SOURCE_RANGE: 11,
+  LB_DROP_UNALLOCATED: 12,
+  LB_DROP_NO_FLOW: 13,
+  LB_DROP_FLOWS_FULL: 14,
+  LB_DROP_PORT_COLLISION: 15,
+  LB_DROP_SNAT_EXHAUSTED: 16,
+  LB_DROP_SNAT_RACED: 17,
+  LB_DROP_NO_SOURCE: 18,
+  LB_DROP_STALE_LIST: 19,
+  LB_DROP_REWRITE_FAILED: 20,
+  LB_DROP_ICMP_REDIRECT: 21,
+  LB_COUNTER_MAX: 22,
 } as const;
 
 /** struct lb_device, 40 octets. */
@@ -270,35 +303,38 @@ export function writeExtent(bytes: Uint8Array, at: number, value: Extent): void 
   view.setUint32(at + 4, value.count, true);
 }
 
-/** struct lb_frontend, 32 octets. */
+/** struct lb_frontend, 40 octets. */
 export interface Frontend {
   cluster: Extent;
   local: Extent;
+  lingering: Extent;
   serviceId: number;
   flags: number;
   affinitySeconds: number;
   generation: number;
 }
-export const LB_FRONTEND_SIZE = 32;
+export const LB_FRONTEND_SIZE = 40;
 export function readFrontend(bytes: Uint8Array, at = 0): Frontend {
   const view = viewOf(bytes);
   return {
     cluster: readExtent(bytes, at),
     local: readExtent(bytes, at + 8),
-    serviceId: view.getUint32(at + 16, true),
-    flags: view.getUint32(at + 20, true),
-    affinitySeconds: view.getUint32(at + 24, true),
-    generation: view.getUint32(at + 28, true),
+    lingering: readExtent(bytes, at + 16),
+    serviceId: view.getUint32(at + 24, true),
+    flags: view.getUint32(at + 28, true),
+    affinitySeconds: view.getUint32(at + 32, true),
+    generation: view.getUint32(at + 36, true),
   };
 }
 export function writeFrontend(bytes: Uint8Array, at: number, value: Frontend): void {
   const view = viewOf(bytes);
   writeExtent(bytes, at, value.cluster);
   writeExtent(bytes, at + 8, value.local);
-  view.setUint32(at + 16, value.serviceId, true);
-  view.setUint32(at + 20, value.flags, true);
-  view.setUint32(at + 24, value.affinitySeconds, true);
-  view.setUint32(at + 28, value.generation, true);
+  writeExtent(bytes, at + 16, value.lingering);
+  view.setUint32(at + 24, value.serviceId, true);
+  view.setUint32(at + 28, value.flags, true);
+  view.setUint32(at + 32, value.affinitySeconds, true);
+  view.setUint32(at + 36, value.generation, true);
 }
 
 /** struct lb_backend, 32 octets. */
@@ -332,6 +368,104 @@ export function writeBackend(bytes: Uint8Array, at: number, value: Backend): voi
   view.setUint32(at + 28, value.generation, true);
 }
 
+/** struct lb_backend_state, 8 octets. */
+export interface BackendState {
+  generation: number;
+  lists: number;
+}
+export const LB_BACKEND_STATE_SIZE = 8;
+export function readBackendState(bytes: Uint8Array, at = 0): BackendState {
+  const view = viewOf(bytes);
+  return {
+    generation: view.getUint32(at, true),
+    lists: view.getUint32(at + 4, true),
+  };
+}
+export function writeBackendState(bytes: Uint8Array, at: number, value: BackendState): void {
+  const view = viewOf(bytes);
+  view.setUint32(at, value.generation, true);
+  view.setUint32(at + 4, value.lists, true);
+}
+
+/** struct lb_affinity_key, 20 octets. */
+export interface AffinityKey {
+  serviceId: number;
+  client: Uint8Array;
+}
+export const LB_AFFINITY_KEY_SIZE = 20;
+export function readAffinityKey(bytes: Uint8Array, at = 0): AffinityKey {
+  const view = viewOf(bytes);
+  return {
+    serviceId: view.getUint32(at, true),
+    client: readOctets(bytes, at + 4, 16),
+  };
+}
+export function writeAffinityKey(bytes: Uint8Array, at: number, value: AffinityKey): void {
+  const view = viewOf(bytes);
+  view.setUint32(at, value.serviceId, true);
+  bytes.set(value.client, at + 4);
+}
+
+/** struct lb_affinity, 40 octets. */
+export interface Affinity {
+  lastUsedNs: bigint;
+  backend: Backend;
+}
+export const LB_AFFINITY_SIZE = 40;
+export function readAffinity(bytes: Uint8Array, at = 0): Affinity {
+  const view = viewOf(bytes);
+  return {
+    lastUsedNs: view.getBigUint64(at, true),
+    backend: readBackend(bytes, at + 8),
+  };
+}
+export function writeAffinity(bytes: Uint8Array, at: number, value: Affinity): void {
+  const view = viewOf(bytes);
+  view.setBigUint64(at, value.lastUsedNs, true);
+  writeBackend(bytes, at + 8, value.backend);
+}
+
+/** struct lb_source_range_key, 24 octets. */
+export interface SourceRangeKey {
+  prefixLength: number;
+  serviceId: number;
+  address: Uint8Array;
+}
+export const LB_SOURCE_RANGE_KEY_SIZE = 24;
+export function readSourceRangeKey(bytes: Uint8Array, at = 0): SourceRangeKey {
+  const view = viewOf(bytes);
+  return {
+    prefixLength: view.getUint32(at, true),
+    serviceId: view.getUint32(at + 4, true),
+    address: readOctets(bytes, at + 8, 16),
+  };
+}
+export function writeSourceRangeKey(bytes: Uint8Array, at: number, value: SourceRangeKey): void {
+  const view = viewOf(bytes);
+  view.setUint32(at, value.prefixLength, true);
+  view.setUint32(at + 4, value.serviceId, true);
+  bytes.set(value.address, at + 8);
+}
+
+/** struct lb_service_cidr_key, 20 octets. */
+export interface ServiceCidrKey {
+  prefixLength: number;
+  address: Uint8Array;
+}
+export const LB_SERVICE_CIDR_KEY_SIZE = 20;
+export function readServiceCidrKey(bytes: Uint8Array, at = 0): ServiceCidrKey {
+  const view = viewOf(bytes);
+  return {
+    prefixLength: view.getUint32(at, true),
+    address: readOctets(bytes, at + 4, 16),
+  };
+}
+export function writeServiceCidrKey(bytes: Uint8Array, at: number, value: ServiceCidrKey): void {
+  const view = viewOf(bytes);
+  view.setUint32(at, value.prefixLength, true);
+  bytes.set(value.address, at + 4);
+}
+
 /** struct lb_service_name, 192 octets. */
 export interface ServiceName {
   namespaceName: string;
@@ -352,18 +486,18 @@ export function writeServiceName(bytes: Uint8Array, at: number, value: ServiceNa
   writeText(bytes, at + 128, 64, value.portName);
 }
 
-/** struct lb_node_addr, 4 octets. */
-export interface NodeAddr {
+/** struct lb_address, 4 octets. */
+export interface Address {
   flags: number;
 }
-export const LB_NODE_ADDR_SIZE = 4;
-export function readNodeAddr(bytes: Uint8Array, at = 0): NodeAddr {
+export const LB_ADDRESS_SIZE = 4;
+export function readAddress(bytes: Uint8Array, at = 0): Address {
   const view = viewOf(bytes);
   return {
     flags: view.getUint32(at, true),
   };
 }
-export function writeNodeAddr(bytes: Uint8Array, at: number, value: NodeAddr): void {
+export function writeAddress(bytes: Uint8Array, at: number, value: Address): void {
   const view = viewOf(bytes);
   view.setUint32(at, value.flags, true);
 }
@@ -691,20 +825,23 @@ export function writeExpire(bytes: Uint8Array, at: number, value: Expire): void 
 /** Every table, with its default size in rows. */
 export const MAPS = {
   devices: { key: null, value: 'Device', keySize: 4, valueSize: 40, maxEntries: 4096 },
-  frontends: { key: 'FrontendKey', value: 'Frontend', keySize: 20, valueSize: 32, maxEntries: 65536 },
+  frontends: { key: 'FrontendKey', value: 'Frontend', keySize: 20, valueSize: 40, maxEntries: 65536 },
   backends: { key: null, value: 'Backend', keySize: 4, valueSize: 32, maxEntries: 262144 },
-  backend_gens: { key: null, value: null, keySize: 4, valueSize: 4, maxEntries: 262144 },
+  backend_states: { key: null, value: 'BackendState', keySize: 4, valueSize: 8, maxEntries: 262144 },
+  affinity: { key: 'AffinityKey', value: 'Affinity', keySize: 20, valueSize: 40, maxEntries: 65536 },
+  source_ranges: { key: 'SourceRangeKey', value: null, keySize: 24, valueSize: 4, maxEntries: 65536 },
+  service_cidrs: { key: 'ServiceCidrKey', value: null, keySize: 20, valueSize: 4, maxEntries: 1024 },
   service_names: { key: null, value: 'ServiceName', keySize: 4, valueSize: 192, maxEntries: 65536 },
-  node_addrs: { key: null, value: 'NodeAddr', keySize: 16, valueSize: 4, maxEntries: 4096 },
+  addresses: { key: null, value: 'Address', keySize: 16, valueSize: 4, maxEntries: 65536 },
   flows: { key: 'FlowKey', value: 'Rewrite', keySize: 40, valueSize: 32, maxEntries: 524288 },
   flow_states: { key: null, value: 'FlowState', keySize: 4, valueSize: 104, maxEntries: 131072 },
   fragments: { key: 'FragmentKey', value: 'Fragment', keySize: 40, valueSize: 4, maxEntries: 8192 },
   sock_peer: { key: null, value: 'SockPair', keySize: 4, valueSize: 40, maxEntries: 0 },
   sock_peers: { key: null, value: 'SockPairs', keySize: 4, valueSize: 164, maxEntries: 0 },
-  counters: { key: null, value: null, keySize: 4, valueSize: 8, maxEntries: 20 },
+  counters: { key: null, value: null, keySize: 4, valueSize: 8, maxEntries: 22 },
   service_stats: { key: null, value: 'ServiceStats', keySize: 4, valueSize: 16, maxEntries: 65536 },
   events: { key: null, value: null, keySize: 0, valueSize: 0, maxEntries: 262144 },
-  rate_limits: { key: null, value: 'Rate', keySize: 4, valueSize: 16, maxEntries: 20 },
+  rate_limits: { key: null, value: 'Rate', keySize: 4, valueSize: 16, maxEntries: 22 },
 } as const;
 
 /** Read-only variables of the programs; set before load. */

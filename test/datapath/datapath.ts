@@ -4,19 +4,22 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SyncReport } from '../../src/backend/backend.ts';
+import type { AddressTable } from '../../src/backend/ebpf/address-table.ts';
 import { readCounters } from '../../src/backend/ebpf/counters.ts';
 import { datapathConfig, tableSizes } from '../../src/backend/ebpf/datapath-config.ts';
+import { writeServiceCidrs } from '../../src/backend/ebpf/prefix-table.ts';
+import { programmerTables } from '../../src/backend/ebpf/programmer-tables.ts';
 import { ServiceProgrammer } from '../../src/backend/ebpf/service-programmer.ts';
 import { ServiceTables } from '../../src/backend/ebpf/service-tables.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { addressOctets } from '../../src/datapath/address.ts';
 import {
+  AddressFlag,
   type DatapathConfig,
   type Device,
   type FlowState,
   LB_DEVICE_SIZE,
   LB_FLOW_STATE_SIZE,
-  NodeAddrFlag,
   readFlowState,
   writeDevice,
 } from '../../src/datapath/layout.gen.ts';
@@ -64,13 +67,17 @@ const SMALL = { 'ebpf-flow-table-size': '1024', 'ebpf-service-table-size': '1024
 
 export class Datapath {
   readonly object: BpfObject;
-  readonly tables: ServiceTables;
   programmer: ServiceProgrammer;
+
+  /** By canonical address, as nodeAddressFlags() gives them. */
+  readonly #nodeFlags = new Map<string, number>();
+  #addresses: AddressTable;
 
   private constructor(object: BpfObject) {
     this.object = object;
-    this.tables = this.openTables();
-    this.programmer = new ServiceProgrammer(this.tables);
+    const tables = programmerTables(this);
+    this.#addresses = tables.addresses;
+    this.programmer = new ServiceProgrammer(tables, { nodeIPs: () => [...this.#nodeFlags.keys()] });
   }
 
   /** Loads the object with its maps in a bpffs that is gone again when this returns. */
@@ -93,8 +100,31 @@ export class Datapath {
     }
   }
 
-  /** Another view of the same tables, as a process that starts anew has it. */
-  openTables(): ServiceTables {
+  /** From now on another programmer has the same tables, as a process that starts anew does. */
+  restart(): void {
+    const tables = programmerTables(this);
+    this.#addresses = tables.addresses;
+    this.programmer = new ServiceProgrammer(tables, { nodeIPs: () => [...this.#nodeFlags.keys()] });
+    this.#addresses.setNodeAddresses(this.#nodeFlags, true);
+  }
+
+  /** An address of the node. */
+  addNodeAddress(address: string, { nodePorts }: { readonly nodePorts: boolean }): void {
+    this.#nodeFlags.set(address, AddressFlag.LB_ADDRESS_NODE | (nodePorts ? AddressFlag.LB_ADDRESS_NODE_PORT : 0));
+    this.#addresses.setNodeAddresses(this.#nodeFlags, false);
+  }
+
+  removeNodeAddress(address: string): void {
+    this.#nodeFlags.delete(address);
+    this.#addresses.setNodeAddresses(this.#nodeFlags, false);
+  }
+
+  /** The cluster's ServiceCIDRs are exactly these. */
+  serviceCidrs(...cidrs: string[]): void {
+    writeServiceCidrs(this.map('service_cidrs'), cidrs);
+  }
+
+  get tables(): ServiceTables {
     return ServiceTables.of(this);
   }
 
@@ -162,10 +192,10 @@ export class Datapath {
     return this.map('flows').keys().length;
   }
 
-  /** No flow, no fragment: as after a load. */
+  /** No flow, no fragment, no affinity: as after a load. */
   forgetFlows(): void {
     this.map('flow_states').mmap().fill(0);
-    for (const name of ['flows', 'fragments']) {
+    for (const name of ['flows', 'fragments', 'affinity']) {
       const map = this.map(name);
       for (const key of map.keys()) map.delete(key);
     }
@@ -178,7 +208,7 @@ export class Datapath {
     writeDevice(row, 0, { ...plain, ...device });
     this.map('devices').set(u32(LOOPBACK), row);
     for (const address of nodeAddresses ?? ['192.0.2.1', '2001:db8::1']) {
-      this.map('node_addrs').set(addressOctets(address), u32(NodeAddrFlag.LB_NODE_ADDR_NODE_PORT));
+      this.addNodeAddress(address, { nodePorts: true });
     }
   }
 

@@ -91,6 +91,29 @@ describe.each(FAMILIES)('a datagram over $title', ({ addresses }) => {
     expect(counted).toEqual({ flow_new: 1, flow_reselected: 1 });
     expect([datapath.flows().length, datapath.entries]).toEqual([1, 2]);
   });
+
+  test('stays with an endpoint that lingers, also over a restart of the controller, until it serves no more', () => {
+    datapath.program(servicePort(addresses, 'UDP'));
+    expect(targetOf(asks(''))).toBe(addresses.endpoint);
+    const lingering = { ...moved, lingeringEndpoints: [endpoint(addresses.endpoint)] };
+    datapath.program(lingering);
+    expect(targetOf(asks(''))).toBe(addresses.endpoint);
+    expect(targetOf(asks('', { sourcePort: CLIENT_PORT + 1 }))).toBe(addresses.otherEndpoint);
+    datapath.restart();
+    datapath.program(lingering);
+    expect(targetOf(asks(''))).toBe(addresses.endpoint);
+    datapath.program(moved);
+    expect(targetOf(asks(''))).toBe(addresses.otherEndpoint);
+  });
+
+  test('is rejected once the last endpoint has left, and goes on with the first that comes', () => {
+    datapath.program(servicePort(addresses, 'UDP'));
+    expect(targetOf(asks(''))).toBe(addresses.endpoint);
+    datapath.program(servicePort(addresses, 'UDP', { clusterEndpoints: [] }));
+    expect(datapath.ingress(asks('')).verdict).toBe('redirect');
+    datapath.program(moved);
+    expect(targetOf(asks(''))).toBe(addresses.otherEndpoint);
+  });
 });
 
 describe.each(FAMILIES)('a connection over $title', ({ addresses }) => {

@@ -1,13 +1,12 @@
 // A process that starts anew takes over what it finds in the tables: it writes nothing where nothing changed.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ServiceProgrammer } from '../../src/backend/ebpf/service-programmer.ts';
 import { addressText } from '../../src/datapath/address.ts';
 import type { ServicePort } from '../../src/state/model.ts';
 import { CASES, CLIENT_PORT, endpoint, PORT, segment, servicePort, V4 } from './cluster.ts';
 import { Datapath } from './datapath.ts';
 import { readPacket } from './packet/read-packet.ts';
 
-const TABLES = ['frontends', 'backends', 'backend_gens', 'service_names', 'service_stats'];
+const TABLES = ['addresses', 'source_ranges', 'frontends', 'backends', 'backend_states', 'service_names', 'service_stats'];
 
 let datapath: Datapath;
 beforeEach(async () => {
@@ -49,7 +48,7 @@ function recordWrites(): string[] {
 }
 
 const restart = (): void => {
-  datapath.programmer = new ServiceProgrammer(datapath.openTables());
+  datapath.restart();
 };
 
 const everything = (): ServicePort[] =>

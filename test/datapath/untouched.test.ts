@@ -1,7 +1,5 @@
 // Whatever is not surely ours passes as it is: other addresses, other ports, other protocols, cut and malformed packets.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { addressOctets } from '../../src/datapath/address.ts';
-import { u32 } from '../native/u32.ts';
 import { CASES, CLIENT_PORT, FAMILIES, NODE_PORT, PORT, segment, servicePort, TARGET_PORT, V4, V6 } from './cluster.ts';
 import { Datapath } from './datapath.ts';
 import { icmp, OTHER_MAC, type Packet, raw, text } from './packet/packet.ts';
@@ -33,9 +31,7 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
 
   test.each([
     ['to an address of nobody', { destination: stranger }],
-    ['to a port that the ClusterIP does not have', { destinationPort: PORT + 1 }],
-    ['to the target port of the ClusterIP', { destinationPort: TARGET_PORT }],
-    ['to the node port at a ClusterIP', { destinationPort: NODE_PORT }],
+    ['to a port that the external IP does not have', { destination: addresses.externalIP, destinationPort: PORT + 1 }],
     ['to the node port at an address that is not the node', { destination: stranger, destinationPort: NODE_PORT }],
     ['to the Service port at the node', { destination: node }],
     ['from the ClusterIP', { source: clusterIP, destination: client, sourcePort: PORT, destinationPort: CLIENT_PORT }],
@@ -44,7 +40,7 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
   ])('a packet %s passes unchanged', (_, fields) => expectUntouched(packet(fields)));
 
   test('a packet to the node port at an address of the node that does not serve node ports passes unchanged', () => {
-    datapath.map('node_addrs').set(addressOctets(addresses.pod), u32(0));
+    datapath.addNodeAddress(addresses.pod, { nodePorts: false });
     expectUntouched(packet({ destination: addresses.pod, destinationPort: NODE_PORT }));
   });
 

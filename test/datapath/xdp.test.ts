@@ -11,7 +11,7 @@ import { Datapath } from './datapath.ts';
 import { octetsOf } from './packet/write-packet.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const SHARED = ['frontends', 'backends', 'node_addrs'];
+const SHARED = ['frontends', 'backends', 'addresses'];
 const XDP = { drop: 1, pass: 2, tx: 3 };
 
 /** With the Makefile's flags. */

@@ -76,7 +76,7 @@ export function datapathConfig(config: Config, podCIDRs: readonly string[], netn
 
 /** Rows of the tables whose size is configured. A flow has two to four entries, five on a bridge. */
 export function tableSizes(config: Config): Readonly<Record<string, number>> {
-  const { flowTableSize, serviceTableSize, backendTableSize } = config.ebpf;
+  const { flowTableSize, serviceTableSize, backendTableSize, affinityTableSize } = config.ebpf;
   return {
     flow_states: flowTableSize,
     flows: flowTableSize * 4,
@@ -84,6 +84,10 @@ export function tableSizes(config: Config): Readonly<Record<string, number>> {
     service_names: serviceTableSize,
     service_stats: serviceTableSize,
     backends: backendTableSize,
-    backend_gens: backendTableSize,
+    backend_states: backendTableSize,
+    // A ClusterIP has one row for all its ports; the rest is room for the node's own addresses and for ranges.
+    addresses: Math.max(serviceTableSize, 4096),
+    source_ranges: Math.max(serviceTableSize, 4096),
+    affinity: affinityTableSize,
   };
 }

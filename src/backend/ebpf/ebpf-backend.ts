@@ -29,9 +29,10 @@ import {
   pinFolders,
   removeUnfinished,
 } from './pins.ts';
+import { writeServiceCidrs } from './prefix-table.ts';
+import { programmerTables } from './programmer-tables.ts';
 import { refusalLog } from './refusal-log.ts';
 import { ServiceProgrammer } from './service-programmer.ts';
-import { ServiceTables } from './service-tables.ts';
 
 /** What NodePort addresses and detectors need to know of the node, as far as it is known. */
 export interface NodeFacts {
@@ -92,13 +93,14 @@ export class EbpfBackend implements Backend {
 
   /** Tables first, then the hooks that read them. */
   #startParts(object: BpfObject, pins: PinFolder, mark: number, migrations: readonly Migration[]): void {
-    this.#programmer = new ServiceProgrammer(ServiceTables.of(object));
+    const tables = programmerTables(object);
+    this.#programmer = new ServiceProgrammer(tables, { nodeIPs: () => this.#facts().nodeIPs });
     const hooks = new Hooks(object, pins);
     for (const migration of migrations) migration.adoptLinks();
     this.#network = new NodeNetwork({
       hooks,
       devices: object.map('devices'),
-      nodeAddresses: object.map('node_addrs'),
+      addresses: tables.addresses,
       device: {
         include: this.#config.ebpf.devicesInclude,
         exclude: this.#config.ebpf.devicesExclude,
@@ -151,10 +153,11 @@ export class EbpfBackend implements Backend {
   }
 
   async sync(desired: DesiredState, changes: Changes): Promise<SyncReport> {
-    if (!this.#programmer || !this.#network) throw new Error('sync before start');
+    if (!this.#programmer || !this.#network || !this.#object) throw new Error('sync before start');
     if (changes.full) {
       this.#network.reconcile(true);
       await this.#forwardRule?.ensure();
+      writeServiceCidrs(this.#object.map('service_cidrs'), desired.serviceCIDRs);
     }
     return this.#programmer.sync(desired, changes);
   }

@@ -17,11 +17,15 @@ import { type PinFolder, pinNames, removePinFolder } from './pins.ts';
 
 /** In this order: what a row refers to is there before it. Sockets' storage lives with the sockets and cannot be copied. */
 const COPIED = [
-  'backend_gens',
+  'backend_states',
   'backends',
   'service_names',
   'service_stats',
+  'source_ranges',
   'frontends',
+  'addresses',
+  'service_cidrs',
+  'affinity',
   'flow_states',
   'flows',
   'counters',

@@ -1,6 +1,6 @@
 // Addresses of this node, and on which of them node ports are served. Pure. (kube-proxy-parity.md 5.5 NodePorts)
 import { addressOctets } from '../../datapath/address.ts';
-import { NodeAddrFlag } from '../../datapath/layout.gen.ts';
+import { AddressFlag } from '../../datapath/layout.gen.ts';
 import type { NetlinkAddress } from '../../native/addon.ts';
 import { type Cidr, cidrContains, ipFamilyOf, parseCidr } from '../../state/ip.ts';
 
@@ -18,7 +18,7 @@ export function nodePortBlocks(nodePortAddresses: readonly string[], nodeIPs: re
 const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.');
 
 /**
- * Flags (enum lb_node_addr_flag) by canonical address. A family without a block serves node ports on all of its addresses. Loopback addresses are
+ * Flags (enum lb_address_flag) by canonical address. A family without a block serves node ports on all of its addresses. Loopback addresses are
  * not served here: the socket path does that, for processes of the host.
  */
 export function nodeAddressFlags(addresses: readonly NetlinkAddress[], blocks: readonly Cidr[]): Map<string, number> {
@@ -27,7 +27,8 @@ export function nodeAddressFlags(addresses: readonly NetlinkAddress[], blocks: r
     const family = ipFamilyOf(address);
     const ofFamily = blocks.filter((block) => block.family === family);
     const isServed = ofFamily.length === 0 || ofFamily.some((block) => cidrContains(block, addressOctets(address)));
-    flags.set(address, isServed && !isLoopback(address) ? NodeAddrFlag.LB_NODE_ADDR_NODE_PORT : 0);
+    const nodePort = isServed && !isLoopback(address) ? AddressFlag.LB_ADDRESS_NODE_PORT : 0;
+    flags.set(address, AddressFlag.LB_ADDRESS_NODE | nodePort);
   }
   return flags;
 }

@@ -1,12 +1,12 @@
-// Follows devices and addresses of the node and keeps hooks, `devices` and `node_addrs` in step with them.
-import { addressOctets } from '../../datapath/address.ts';
+// Follows devices and addresses of the node and keeps hooks, `devices` and the node's part of `addresses` in step with them.
 import { viewOf } from '../../datapath/bytes.ts';
-import { type Device, LB_DEVICE_SIZE, LB_NODE_ADDR_SIZE, writeDevice } from '../../datapath/layout.gen.ts';
+import { type Device, LB_DEVICE_SIZE, writeDevice } from '../../datapath/layout.gen.ts';
 import type { Logger } from '../../log.ts';
 import type { NetlinkEvent } from '../../native/addon.ts';
 import type { BpfMap } from '../../native/bpf-map.ts';
 import { Netlink } from '../../native/netlink.ts';
 import type { Cidr } from '../../state/ip.ts';
+import type { AddressTable } from './address-table.ts';
 import { type DeviceOptions, deviceRows } from './device-rows.ts';
 import type { Hooks } from './hooks.ts';
 import { nodeAddressFlags } from './node-addresses.ts';
@@ -14,7 +14,7 @@ import { nodeAddressFlags } from './node-addresses.ts';
 export interface NodeNetworkOptions {
   readonly hooks: Hooks;
   readonly devices: BpfMap;
-  readonly nodeAddresses: BpfMap;
+  readonly addresses: AddressTable;
   readonly device: DeviceOptions;
   readonly nodePortBlocks: () => readonly Cidr[];
   readonly logger: Logger;
@@ -28,7 +28,6 @@ export class NodeNetwork {
   readonly #options: NodeNetworkOptions;
   readonly #rows = new Map<number, string>(); // ifindex -> row as text
   readonly #failing = new Set<number>();
-  #addresses = new Map<string, number>();
   #follower: { close(): void } | null = null;
   #isScheduled = false;
   readonly #deleted = new Set<number>(); // since the last look; an ifindex may be another device's by then
@@ -57,7 +56,7 @@ export class NodeNetwork {
   reconcile(all: boolean): void {
     const devices = Netlink.listDevices();
     const addresses = Netlink.listAddresses();
-    this.#writeAddresses(nodeAddressFlags(addresses, this.#options.nodePortBlocks()), all);
+    this.#options.addresses.setNodeAddresses(nodeAddressFlags(addresses, this.#options.nodePortBlocks()), all);
     const wanted = deviceRows(devices, addresses, this.#options.device);
     const names = new Map(devices.map((device) => [device.ifindex, device.name]));
     for (const [ifindex, row] of wanted) {
@@ -112,23 +111,6 @@ export class NodeNetwork {
     this.#options.devices.delete(indexBytes(ifindex));
     this.#rows.delete(ifindex);
     this.#failing.delete(ifindex);
-  }
-
-  #writeAddresses(wanted: Map<string, number>, all: boolean): void {
-    const map = this.#options.nodeAddresses;
-    if (all) {
-      // A former process may have left addresses that are gone.
-      const keep = new Set([...wanted.keys()].map((address) => Buffer.from(addressOctets(address)).toString('latin1')));
-      for (const key of map.keys()) if (!keep.has(Buffer.from(key).toString('latin1'))) map.delete(key);
-    }
-    for (const [address, flags] of wanted) {
-      if (!all && this.#addresses.get(address) === flags) continue;
-      const value = new Uint8Array(LB_NODE_ADDR_SIZE);
-      viewOf(value).setUint32(0, flags, true);
-      map.set(addressOctets(address), value);
-    }
-    for (const address of this.#addresses.keys()) if (!wanted.has(address)) map.delete(addressOctets(address));
-    this.#addresses = wanted;
   }
 }
 

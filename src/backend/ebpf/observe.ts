@@ -96,10 +96,10 @@ function viewHooks(folder: PinFolder): { hooks: StatusHook[]; warnings: string[]
 export function viewServices(bpffsRoot: string): ServiceRow[] {
   const folder = folderInForce(bpffsRoot);
   if (!folder) return [];
-  const names = ['frontends', 'backends', 'backend_gens', 'service_names', 'service_stats'];
-  return withMaps(folder, names, ([frontends, backends, backendGens, serviceNames, serviceStats]) => {
-    if (!frontends || !backends || !backendGens || !serviceNames || !serviceStats) return [];
-    const tables = new ServiceTables({ frontends, backends, backendGens, serviceNames, serviceStats });
+  const names = ['frontends', 'backends', 'backend_states', 'service_names', 'service_stats'];
+  return withMaps(folder, names, ([frontends, backends, backendStates, serviceNames, serviceStats]) => {
+    if (!frontends || !backends || !backendStates || !serviceNames || !serviceStats) return [];
+    const tables = new ServiceTables({ frontends, backends, backendStates, serviceNames, serviceStats });
     const serviceNamesById = tables.names();
     return [...tables.frontends()].map(({ frontendKey, frontend }) => {
       const name = serviceNamesById.get(frontend.serviceId);

@@ -18,6 +18,7 @@ export interface ProgrammedUnit {
   readonly generation: number;
   readonly cluster: ProgrammedList;
   readonly local: ProgrammedList;
+  readonly lingering: ProgrammedList;
   readonly backends: ReadonlyMap<string, BackendIdentity>; // endpointKey -> identity
 }
 

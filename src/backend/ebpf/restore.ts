@@ -50,12 +50,14 @@ export function restoreUnits(tables: ServiceTables): Restored {
     const backends = new Map<string, BackendIdentity>();
     const cluster = readList(tables, serviceId, group.sample.cluster, backends);
     const local = readList(tables, serviceId, group.sample.local, backends);
-    if (!cluster || !local || units.has(group.unitKey)) {
+    const lingering = readList(tables, serviceId, group.sample.lingering, backends);
+    if (!cluster || !local || !lingering || units.has(group.unitKey)) {
       orphans.push(...[...group.frontends.keys()].map((key) => ({ key, frontend: group.sample })));
       continue;
     }
     const { affinitySeconds, generation } = group.sample;
-    units.set(group.unitKey, { serviceId, frontends: group.frontends, affinitySeconds, generation, cluster, local, backends });
+    const lists = { cluster, local, lingering };
+    units.set(group.unitKey, { serviceId, frontends: group.frontends, affinitySeconds, generation, ...lists, backends });
   }
   return { units, orphans };
 }
@@ -64,7 +66,9 @@ const isSameList = (a: Frontend, b: Frontend): boolean =>
   a.cluster.base === b.cluster.base &&
   a.cluster.count === b.cluster.count &&
   a.local.base === b.local.base &&
-  a.local.count === b.local.count;
+  a.local.count === b.local.count &&
+  a.lingering.base === b.lingering.base &&
+  a.lingering.count === b.lingering.count;
 
 /** Null when a row of the list is not this Service's. */
 function readList(

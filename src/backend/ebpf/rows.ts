@@ -1,6 +1,7 @@
 // One unit -> the rows that stand for it. Pure.
 import { addressOctets, zeroAddress } from '../../datapath/address.ts';
 import { FrontendFlag, type FrontendKey } from '../../datapath/layout.gen.ts';
+import { cidrContains, ipFamilyOf, parseCidr } from '../../state/ip.ts';
 import type { Endpoint, ServicePort } from '../../state/model.ts';
 
 /** IANA protocol numbers of what the programs translate. */
@@ -28,13 +29,30 @@ export function frontendRowsOf(unit: ServicePort): FrontendRow[] {
     policy === 'Local' ? FrontendFlag.LB_FRONTEND_LOCAL_ONLY : 0;
   const internal = common | local(unit.internalTrafficPolicy);
   const external = common | FrontendFlag.LB_FRONTEND_EXTERNAL | local(unit.externalTrafficPolicy);
+  const restricted = new Set(unit.sourceRanges.length > 0 ? unit.loadBalancerVIPs : []);
   const vips = new Set([...unit.externalIPs, ...unit.loadBalancerVIPs]);
   vips.delete(unit.clusterIP);
   const rows = [{ key: { address: addressOctets(unit.clusterIP), port: unit.port, protocol }, flags: internal }];
-  for (const vip of vips) rows.push({ key: { address: addressOctets(vip), port: unit.port, protocol }, flags: external });
+  for (const vip of vips) {
+    const flags = external | (restricted.has(vip) ? FrontendFlag.LB_FRONTEND_SOURCE_RANGES : 0);
+    rows.push({ key: { address: addressOctets(vip), port: unit.port, protocol }, flags });
+  }
   if (unit.nodePort > 0) {
     const key = { address: zeroAddress(unit.ipFamily), port: unit.nodePort, protocol };
     rows.push({ key, flags: external | FrontendFlag.LB_FRONTEND_NODE_PORT });
   }
   return rows;
+}
+
+/**
+ * Who may use the load-balancer IPs of a unit with source ranges, as CIDRs. Where the node itself may, so may packets whose
+ * source is a load-balancer IP: that is what the node's own packets have when the address is bound on it. (kube-proxy-parity.md 5.5)
+ */
+export function allowedSources(unit: ServicePort, nodeIPs: readonly string[]): string[] {
+  if (unit.sourceRanges.length === 0 || unit.loadBalancerVIPs.length === 0) return [];
+  const blocks = unit.sourceRanges.map(parseCidr).filter((cidr) => cidr !== null);
+  const nodeIP = nodeIPs.find((ip) => ipFamilyOf(ip) === unit.ipFamily);
+  const includesNode = nodeIP !== undefined && blocks.some((block) => cidrContains(block, addressOctets(nodeIP)));
+  const hostLength = unit.ipFamily === 'IPv4' ? 32 : 128;
+  return [...unit.sourceRanges, ...(includesNode ? unit.loadBalancerVIPs.map((vip) => `${vip}/${hostLength}`) : [])];
 }

@@ -1,21 +1,30 @@
 // Units -> rows, in an order in which a reader never sees a hole.
 
 import { addressOctets } from '../../datapath/address.ts';
-import { BackendFlag, type Frontend } from '../../datapath/layout.gen.ts';
+import { BackendFlag, BackendList, type Frontend, FrontendFlag } from '../../datapath/layout.gen.ts';
 import { TurnoutError } from '../../errors.ts';
 import type { Changes, DesiredState, Endpoint, ServicePort } from '../../state/model.ts';
 import type { SyncReport } from '../backend.ts';
 import { type Extent, ExtentAllocator } from './extents.ts';
 import { IdAllocator } from './ids.ts';
 import { type BackendIdentity, EMPTY_LIST, type ProgrammedList, type ProgrammedUnit } from './programmed-unit.ts';
+import type { ProgrammerTables } from './programmer-tables.ts';
 import { restoreUnits } from './restore.ts';
-import { endpointKey, frontendRowsOf, listKey } from './rows.ts';
+import { allowedSources, endpointKey, frontendRowsOf, listKey } from './rows.ts';
 import { frontendKeyBytes, keyText, type ServiceTables } from './service-tables.ts';
 
 /** How long rows and ids stay untouched after their last reader could have found them. Programs run for microseconds. */
 const GRACE_MS = 1000;
+/** A frontend's key begins with its address. */
+const ADDRESS_OCTETS = 16;
 /** Owner of a row that a former process left and that belongs to no unit. */
 const ORPHAN = '';
+
+export interface ProgrammerOptions {
+  /** At most one each family; decides whether the node may use load-balancer IPs with source ranges. Default: none known. */
+  readonly nodeIPs?: () => readonly string[];
+  readonly now?: () => number; // milliseconds
+}
 
 /** What one sync is about to do. Backend rows are written at once: nobody reads them before their frontends are published. */
 interface Batch {
@@ -26,6 +35,7 @@ interface Batch {
   readonly released: Extent[];
   readonly units: Map<string, ProgrammedUnit | null>; // what will be programmed; null: nothing
   readonly releasedServiceIds: number[];
+  readonly sourceRanges: Map<number, readonly string[]>; // by service id: who is let in from now on
 }
 
 /** What one unit takes before anybody reads it: given back when the unit fails. */
@@ -44,27 +54,39 @@ interface Taken {
  */
 export class ServiceProgrammer {
   readonly #tables: ServiceTables;
+  readonly #addresses: ProgrammerTables['addresses'];
+  readonly #sourceRanges: ProgrammerTables['sourceRanges'];
+  readonly #nodeIPs: () => readonly string[];
   readonly #extents: ExtentAllocator;
   readonly #serviceIds: IdAllocator;
   readonly #backendIds: IdAllocator;
   readonly #owners = new Map<string, string>(); // frontend key -> key of the unit that published its row; ORPHAN: nobody's
   #units: Map<string, ProgrammedUnit>;
 
-  constructor(tables: ServiceTables, now: () => number = () => performance.now()) {
+  constructor({ services: tables, addresses, sourceRanges }: ProgrammerTables, options: ProgrammerOptions = {}) {
+    const { now = () => performance.now(), nodeIPs = () => [] } = options;
     this.#tables = tables;
+    this.#addresses = addresses;
+    this.#sourceRanges = sourceRanges;
+    this.#nodeIPs = nodeIPs;
     this.#extents = new ExtentAllocator(tables.backendRows, GRACE_MS, now);
     this.#serviceIds = new IdAllocator(tables.serviceIds, GRACE_MS, now);
     this.#backendIds = new IdAllocator(tables.backendRows, GRACE_MS, now);
     const { units, orphans } = restoreUnits(tables);
     this.#units = units;
     for (const { key } of orphans) this.#owners.set(key, ORPHAN);
-    for (const [unitKey, { frontends }] of units) for (const key of frontends.keys()) this.#owners.set(key, unitKey);
+    for (const [unitKey, unit] of units) {
+      for (const key of unit.frontends.keys()) this.#owners.set(key, unitKey);
+      for (const address of clusterAddresses(unit)) this.#addresses.addClusterIP(address);
+    }
     const programmed = [...units.values()];
     // Orphans keep theirs until the next start: rare, and their lists may be those of units.
     const left = orphans.map(({ frontend }) => frontend);
     const extents = [
-      ...programmed.flatMap(({ cluster, local }) => [cluster.extent, local.extent]),
-      ...left.flatMap(({ cluster, local }) => [cluster, local]).filter(({ base, count }) => base + count <= tables.backendRows),
+      ...programmed.flatMap(({ cluster, local, lingering }) => [cluster.extent, local.extent, lingering.extent]),
+      ...left
+        .flatMap(({ cluster, local, lingering }) => [cluster, local, lingering])
+        .filter(({ base, count }) => base + count <= tables.backendRows),
     ];
     this.#extents.restore(extents);
     this.#serviceIds.restore([...programmed, ...left].map(({ serviceId }) => serviceId));
@@ -84,7 +106,7 @@ export class ServiceProgrammer {
     const removed = changes.full ? [...this.#units.keys()].filter((key) => !desired.servicePorts.has(key)) : changes.removed;
     const batch: Batch = {
       ...{ published: new Map(), added: 0, withdrawn: new Map() },
-      ...{ left: [], released: [], units: new Map(), releasedServiceIds: [] },
+      ...{ left: [], released: [], units: new Map(), releasedServiceIds: [], sourceRanges: new Map() },
     };
     const failures: { key: string; message: string }[] = [];
     if (changes.full) for (const [key, owner] of this.#owners) if (owner === ORPHAN) batch.withdrawn.set(key, owner);
@@ -100,6 +122,7 @@ export class ServiceProgrammer {
       }
     }
     this.#commit(batch);
+    if (changes.full) this.#sourceRanges.keepOnly(new Set([...this.#units.values()].map(({ serviceId }) => serviceId)));
     const written = [...batch.units.values()].filter((unit) => unit !== null).length;
     return { servicePortsWritten: written, servicePortsRemoved: batch.units.size - written, failures };
   }
@@ -109,7 +132,7 @@ export class ServiceProgrammer {
     if (!unit) return;
     for (const frontend of unit.frontends.keys()) batch.withdrawn.set(frontend, key);
     batch.left.push(...unit.backends.values());
-    batch.released.push(unit.cluster.extent, unit.local.extent);
+    batch.released.push(unit.cluster.extent, unit.local.extent, unit.lingering.extent);
     batch.releasedServiceIds.push(unit.serviceId);
     batch.units.set(key, null);
   }
@@ -121,32 +144,46 @@ export class ServiceProgrammer {
     const frontends = new Map(rows.map(({ key, flags }) => [key, flags]));
     // A local list is read only under a Local policy; elsewhere it would cost a write for nothing.
     const usesLocal = unit.internalTrafficPolicy === 'Local' || unit.externalTrafficPolicy === 'Local';
-    const lists = { cluster: unit.clusterEndpoints, local: usesLocal ? unit.localEndpoints : [] };
-    const clusterKey = listKey(lists.cluster);
-    const localKey = listKey(lists.local);
-    const isListKept = before?.cluster.key === clusterKey && before.local.key === localKey;
-    const isKept = isListKept && before.affinitySeconds === unit.sessionAffinitySeconds && isSameMap(before.frontends, frontends);
+    const endpoints = {
+      cluster: unit.clusterEndpoints,
+      local: usesLocal ? unit.localEndpoints : [],
+      lingering: unit.lingeringEndpoints,
+    };
+    const keys = {
+      cluster: listKey(endpoints.cluster),
+      local: listKey(endpoints.local),
+      lingering: listKey(endpoints.lingering),
+    };
+    const sources = allowedSources(unit, this.#nodeIPs());
+    const isListKept = LISTS.every((list) => before?.[list].key === keys[list]);
+    const isKept =
+      isListKept &&
+      before?.affinitySeconds === unit.sessionAffinitySeconds &&
+      isSameMap(before.frontends, frontends) &&
+      this.#sourceRanges.isExactly(before.serviceId, sources);
     // Another unit may have taken a frontend while this one could not be written.
     if (isKept && [...frontends.keys()].every((key) => this.#owners.get(key) === unit.key)) return;
 
     const added = this.#newRows(frontends, batch);
     const serviceId = before?.serviceId ?? this.#newServiceId(unit, taken);
-    const { backends, left } = this.#identities([...lists.cluster, ...lists.local], before, taken);
+    const { backends, left } = this.#identities([...LISTS.flatMap((list) => endpoints[list])], before, taken);
     const keep = { serviceId, backends };
-    const cluster = this.#list(lists.cluster, clusterKey, before?.cluster, keep, taken);
-    const local = this.#list(lists.local, localKey, before?.local, keep, taken);
-    if (before && before.cluster !== cluster) batch.released.push(before.cluster.extent);
-    if (before && before.local !== local) batch.released.push(before.local.extent);
+    const list = (name: ListName): ProgrammedList => this.#list(endpoints[name], keys[name], before?.[name], keep, taken);
+    const lists = { cluster: list('cluster'), local: list('local'), lingering: list('lingering') };
+    if (before) for (const name of LISTS) if (before[name] !== lists[name]) batch.released.push(before[name].extent);
+    this.#sourceRanges.allow(serviceId, sources);
     const generation = ((before?.generation ?? 0) + 1) >>> 0;
     const affinitySeconds = unit.sessionAffinitySeconds;
+    const extents = { cluster: lists.cluster.extent, local: lists.local.extent, lingering: lists.lingering.extent };
     for (const [key, flags] of frontends) {
-      const frontend = { cluster: cluster.extent, local: local.extent, serviceId, flags, affinitySeconds, generation };
+      const frontend = { ...extents, serviceId, flags, affinitySeconds, generation };
       batch.published.set(key, { owner: unit.key, frontend });
     }
     for (const key of before?.frontends.keys() ?? []) if (!frontends.has(key)) batch.withdrawn.set(key, unit.key);
     batch.added += added;
     batch.left.push(...left);
-    batch.units.set(unit.key, { serviceId, frontends, affinitySeconds, generation, cluster, local, backends });
+    batch.sourceRanges.set(serviceId, sources);
+    batch.units.set(unit.key, { serviceId, frontends, affinitySeconds, generation, ...lists, backends });
   }
 
   /** How many rows this unit adds. Rows that go are still there when new ones are published; the next pass has their room. */
@@ -242,16 +279,49 @@ export class ServiceProgrammer {
       this.#backendIds.release(id);
     }
     for (const extent of batch.released) this.#extents.release(extent);
+    for (const [serviceId, sources] of batch.sourceRanges) this.#sourceRanges.restrict(serviceId, sources);
     for (const id of batch.releasedServiceIds) {
+      this.#sourceRanges.restrict(id, []);
       this.#tables.forgetName(id);
       this.#tables.zeroStats(id); // the next process does not know that this id was used
       this.#serviceIds.release(id);
     }
-    for (const [key, unit] of batch.units) {
-      if (unit) this.#units.set(key, unit);
-      else this.#units.delete(key);
-    }
+    for (const [key, unit] of batch.units) this.#replace(key, unit);
+    this.#addresses.flush();
   }
+
+  #replace(key: string, unit: ProgrammedUnit | null): void {
+    const before = this.#units.get(key);
+    if (unit) for (const address of clusterAddresses(unit)) this.#addresses.addClusterIP(address);
+    if (before) for (const address of clusterAddresses(before)) this.#addresses.removeClusterIP(address);
+    if (unit) this.#units.set(key, unit);
+    else this.#units.delete(key);
+    if (unit && unit.affinitySeconds > 0) this.#writeLists(unit);
+  }
+
+  /** Tells which lists have each endpoint, for affinity: a client's endpoint must be one that its packet may go to. */
+  #writeLists({ backends, cluster, local }: ProgrammedUnit): void {
+    const flags = new Map<number, number>();
+    const add = ({ extent: { base, count } }: ProgrammedList, flag: number): void => {
+      for (let row = base; row < base + count; row++) {
+        const { backendId } = this.#tables.readBackend(row);
+        flags.set(backendId, (flags.get(backendId) ?? 0) | flag);
+      }
+    };
+    add(cluster, BackendList.LB_LIST_CLUSTER);
+    add(local, BackendList.LB_LIST_LOCAL);
+    for (const { id } of backends.values()) this.#tables.setLists(id, flags.get(id) ?? 0);
+  }
+}
+
+type ListName = 'cluster' | 'local' | 'lingering';
+const LISTS: readonly ListName[] = ['cluster', 'local', 'lingering'];
+
+/** Address octets of the ClusterIP, as text: the one frontend that is not external. */
+function clusterAddresses({ frontends }: ProgrammedUnit): string[] {
+  return [...frontends]
+    .filter(([, flags]) => !(flags & FrontendFlag.LB_FRONTEND_EXTERNAL))
+    .map(([key]) => key.slice(0, ADDRESS_OCTETS));
 }
 
 function isSameMap(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean {

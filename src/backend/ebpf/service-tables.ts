@@ -5,6 +5,7 @@ import {
   type Frontend,
   type FrontendKey,
   LB_BACKEND_SIZE,
+  LB_BACKEND_STATE_SIZE,
   LB_FRONTEND_KEY_SIZE,
   LB_FRONTEND_SIZE,
   LB_SERVICE_NAME_SIZE,
@@ -20,12 +21,10 @@ import {
 } from '../../datapath/layout.gen.ts';
 import type { BpfMap } from '../../native/bpf-map.ts';
 
-const GENERATION_STRIDE = 8; // a mapped array keeps its rows 8 octets apart
-
 export interface ServiceMaps {
   readonly frontends: BpfMap;
   readonly backends: BpfMap;
-  readonly backendGens: BpfMap;
+  readonly backendStates: BpfMap;
   readonly serviceNames: BpfMap;
   readonly serviceStats: BpfMap;
 }
@@ -47,7 +46,7 @@ export class ServiceTables {
     return new ServiceTables({
       frontends: object.map('frontends'),
       backends: object.map('backends'),
-      backendGens: object.map('backend_gens'),
+      backendStates: object.map('backend_states'),
       serviceNames: object.map('service_names'),
       serviceStats: object.map('service_stats'),
     });
@@ -55,12 +54,12 @@ export class ServiceTables {
 
   readonly #maps: ServiceMaps;
   readonly #backends: Uint8Array;
-  readonly #generations: DataView;
+  readonly #states: DataView;
 
   constructor(maps: ServiceMaps) {
     this.#maps = maps;
     this.#backends = maps.backends.mmap();
-    this.#generations = viewOf(maps.backendGens.mmap());
+    this.#states = viewOf(maps.backendStates.mmap());
   }
 
   get frontendRows(): number {
@@ -82,12 +81,17 @@ export class ServiceTables {
   }
 
   generation(backendId: number): number {
-    return this.#generations.getUint32(backendId * GENERATION_STRIDE, true);
+    return this.#states.getUint32(backendId * LB_BACKEND_STATE_SIZE, true);
   }
 
-  /** The endpoint has left: UDP flows to it select again. */
+  /** The endpoint has left, so it is on no list: UDP flows to it select again, and so do clients that were bound to it. */
   raiseGeneration(backendId: number): void {
-    this.#generations.setUint32(backendId * GENERATION_STRIDE, (this.generation(backendId) + 1) >>> 0, true);
+    this.#states.setBigUint64(backendId * LB_BACKEND_STATE_SIZE, BigInt((this.generation(backendId) + 1) >>> 0), true);
+  }
+
+  /** Which lists (enum lb_backend_list) have the endpoint. */
+  setLists(backendId: number, lists: number): void {
+    this.#states.setUint32(backendId * LB_BACKEND_STATE_SIZE + 4, lists, true);
   }
 
   /** Publishes rows in batches; the system call orders them after the stores to `backends`. */

@@ -19,16 +19,17 @@ SEC("xdp") int probe(struct xdp_md *ctx)
 	struct lb_choice choice = {};
 	struct lb_frontend *frontend;
 	struct ethhdr *ethernet = data;
+	__u32 address_flags;
 	struct packet p;
 
 	if ((void *)(ethernet + 1) > data_end)
 		return XDP_PASS;
 	if (parse_packet(data, data_end, sizeof(*ethernet), ethernet->h_proto, &p) != PARSE_OK)
 		return XDP_PASS;
-	frontend = frontend_find(&p.key.destination, p.key.destination_port, p.key.protocol, false);
+	frontend = frontend_find(&p.key.destination, p.key.destination_port, p.key.protocol, false, &address_flags);
 	if (!frontend)
 		return XDP_PASS;
-	if (frontend_choose(frontend, LB_ORIGIN_EXTERNAL, LB_DETECTOR_NONE, 0, &choice) != LB_TRANSLATE)
+	if (frontend_choose(frontend, LB_ORIGIN_EXTERNAL, LB_DETECTOR_NONE, &p.key.source, 0, &choice) != LB_TRANSLATE)
 		return XDP_DROP;
 	__builtin_memcpy(ethernet->h_source, &choice.backend.address.octet[12], 4);
 	__builtin_memcpy(ethernet->h_source + 4, &choice.backend.port, 2);

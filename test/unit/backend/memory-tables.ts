@@ -1,4 +1,5 @@
 // The tables of Services in memory, for what decides about them. `log` has each write that readers could see, in order.
+import type { ProgrammerTables } from '../../../src/backend/ebpf/programmer-tables.ts';
 import { keyBytes, type ServiceTables } from '../../../src/backend/ebpf/service-tables.ts';
 import { addressText } from '../../../src/datapath/address.ts';
 import { type Backend, type Frontend, readFrontendKey, type ServiceName } from '../../../src/datapath/layout.gen.ts';
@@ -11,6 +12,9 @@ export class MemoryTables {
   readonly generations = new Map<number, number>();
   readonly serviceNames = new Map<number, ServiceName>();
   readonly zeroed: number[] = [];
+  readonly clusterIPs: string[] = []; // with repetition: one for each unit
+  readonly allowed = new Map<number, Set<string>>(); // source ranges by service id
+  readonly lists = new Map<number, number>();
   readonly log: string[] = [];
   readonly backendRows: number;
   readonly serviceIds: number;
@@ -23,9 +27,28 @@ export class MemoryTables {
   }
 
   /** As what the programmer asks for. */
-  get tables(): ServiceTables {
-    return this as unknown as ServiceTables;
+  get tables(): ProgrammerTables {
+    return { services: this as unknown as ServiceTables, addresses: this.addresses, sourceRanges: this.sourceRanges };
   }
+  readonly addresses: ProgrammerTables['addresses'] = {
+    addClusterIP: (key) => this.clusterIPs.push(addressText(keyBytes(key))),
+    removeClusterIP: (key) => void this.clusterIPs.splice(this.clusterIPs.indexOf(addressText(keyBytes(key))), 1),
+    flush: () => {}, // readers see the rows below at once
+  };
+  readonly sourceRanges: ProgrammerTables['sourceRanges'] = {
+    isExactly: (id, cidrs) => [...(this.allowed.get(id) ?? [])].sort().join() === [...cidrs].sort().join(),
+    allow: (id, cidrs) => {
+      if (cidrs.length > 0) this.allowed.set(id, new Set([...(this.allowed.get(id) ?? []), ...cidrs]));
+    },
+    restrict: (id, cidrs) => {
+      if (!this.allowed.has(id)) return;
+      if (cidrs.length > 0) this.allowed.set(id, new Set(cidrs));
+      else this.allowed.delete(id);
+    },
+    keepOnly: (ids) => {
+      for (const id of this.allowed.keys()) if (!ids.has(id)) this.allowed.delete(id);
+    },
+  };
 
   /** What a packet to `frontend` ('10.96.0.10:80') may be sent to; null when there is no such row. */
   backendsOf(frontend: string, list: 'cluster' | 'local' = 'cluster'): string[] | null {
@@ -49,6 +72,10 @@ export class MemoryTables {
   }
   raiseGeneration(id: number): void {
     this.generations.set(id, this.generation(id) + 1);
+    this.lists.set(id, 0);
+  }
+  setLists(id: number, lists: number): void {
+    this.lists.set(id, lists);
   }
   publish(rows: readonly { readonly key: string; readonly frontend: Frontend }[]): void {
     for (const { key, frontend } of rows) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { nodeAddressFlags, nodePortBlocks, servesLocalhost } from '../../../src/backend/ebpf/node-addresses.ts';
-import { NodeAddrFlag } from '../../../src/datapath/layout.gen.ts';
+import { AddressFlag } from '../../../src/datapath/layout.gen.ts';
 import type { NetlinkAddress } from '../../../src/native/addon.ts';
 
 const NODE_IPS = ['192.0.2.7', '2001:db8::7'];
@@ -15,7 +15,7 @@ const flagsFor = (nodePortAddresses: string[], nodeIPs: string[] = NODE_IPS): Ma
 
 /** Addresses on which node ports are served. */
 const served = (...given: Parameters<typeof flagsFor>): string[] =>
-  [...flagsFor(...given)].filter(([, flags]) => flags & NodeAddrFlag.LB_NODE_ADDR_NODE_PORT).map(([address]) => address);
+  [...flagsFor(...given)].filter(([, flags]) => flags & AddressFlag.LB_ADDRESS_NODE_PORT).map(([address]) => address);
 
 describe('addresses of the node', () => {
   test('are all known as such, whether node ports are served there or not', () => {
@@ -24,7 +24,9 @@ describe('addresses of the node', () => {
 
   test('on two devices are one', () => {
     const twice = [netlinkAddress('192.0.2.7'), { ...netlinkAddress('192.0.2.7'), ifindex: 3 }];
-    expect(nodeAddressFlags(twice, [])).toEqual(new Map([['192.0.2.7', NodeAddrFlag.LB_NODE_ADDR_NODE_PORT]]));
+    expect(nodeAddressFlags(twice, [])).toEqual(
+      new Map([['192.0.2.7', AddressFlag.LB_ADDRESS_NODE | AddressFlag.LB_ADDRESS_NODE_PORT]]),
+    );
   });
 });
 

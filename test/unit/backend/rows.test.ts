@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { frontendRowsOf, listKey } from '../../../src/backend/ebpf/rows.ts';
+import { allowedSources, frontendRowsOf, listKey } from '../../../src/backend/ebpf/rows.ts';
 import { addressText } from '../../../src/datapath/address.ts';
 import { FrontendFlag } from '../../../src/datapath/layout.gen.ts';
 import type { ServicePort } from '../../../src/state/model.ts';
@@ -107,5 +107,33 @@ describe('lists of backends', () => {
     ['an endpoint that is on this node', [a, { ...b, isLocal: true }]],
   ])('differ by %s', (_what, list) => {
     expect(listKey(list)).not.toBe(listKey([a, b]));
+  });
+});
+
+describe('who may use load-balancer IPs', () => {
+  const unit = unitOf({ loadBalancerVIPs: ['198.51.100.1', '198.51.100.2'], sourceRanges: ['192.0.2.0/24'] });
+
+  test('is everybody without ranges, and nobody is asked without load-balancer IPs', () => {
+    expect(allowedSources({ ...unit, sourceRanges: [] }, ['192.0.2.7'])).toEqual([]);
+    expect(allowedSources({ ...unit, loadBalancerVIPs: [] }, ['192.0.2.7'])).toEqual([]);
+  });
+
+  test('are the ranges, where they do not hold the node', () => {
+    expect(allowedSources(unit, ['203.0.113.7'])).toEqual(['192.0.2.0/24']);
+    expect(allowedSources(unit, [])).toEqual(['192.0.2.0/24']);
+  });
+
+  test('are the load-balancer IPs too, where the ranges hold the node address of this family', () => {
+    expect(allowedSources(unit, ['2001:db8::7', '192.0.2.7'])).toEqual(['192.0.2.0/24', '198.51.100.1/32', '198.51.100.2/32']);
+  });
+
+  test('only rows of load-balancer IPs ask for the source', () => {
+    const rows = rowsOf({
+      externalIPs: ['203.0.113.1'],
+      loadBalancerVIPs: ['198.51.100.1'],
+      sourceRanges: ['192.0.2.0/24'],
+      nodePort: 30_080,
+    });
+    expect(rows.map((row) => row.includes('SOURCE_RANGES'))).toEqual([false, false, true, false]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ServiceProgrammer } from '../../../src/backend/ebpf/service-programmer.ts';
-import type { Changes, DesiredState, ServicePort } from '../../../src/state/model.ts';
+import type { Changes, DesiredState, Endpoint, ServicePort } from '../../../src/state/model.ts';
 import { MemoryTables } from './memory-tables.ts';
 import { endpointOf, unitOf } from './unit-of.ts';
 
@@ -24,7 +24,7 @@ function programmed({
   memory = new MemoryTables(backendRows, serviceIds, frontendRows),
 } = {}) {
   const clock = { nowMs: 0 };
-  const programmer = new ServiceProgrammer(memory.tables, () => clock.nowMs);
+  const programmer = new ServiceProgrammer(memory.tables, { now: () => clock.nowMs });
   const servicePorts = new Map<string, ServicePort>();
   const desired: DesiredState = { servicePorts, serviceCIDRs: [], node: null };
   const sync = (changes: Partial<Changes>) =>
@@ -262,5 +262,65 @@ describe('after a restart', () => {
     remove(WEB);
     programmed({ memory }).upsert(DNS);
     expect(memory.zeroed).toEqual([...memory.serviceNames.keys()]);
+  });
+});
+
+describe('what goes with a Service', () => {
+  test('its ClusterIP is told as one while any of its ports is there, also by the next process', () => {
+    const { memory, upsert, remove } = programmed();
+    const https = {
+      ...service('web', '10.96.0.1', ['10.244.1.1:443']),
+      key: 'default/web:https/TCP/IPv4',
+      portName: 'https',
+      port: 443,
+    };
+    upsert(WEB, https, DNS);
+    remove(WEB);
+    expect(new Set(memory.clusterIPs)).toEqual(new Set(['10.96.0.1', '10.96.0.2']));
+    memory.clusterIPs.length = 0; // what a process knows goes with it
+    const next = programmed({ memory });
+    next.full(https, DNS);
+    expect(new Set(memory.clusterIPs)).toEqual(new Set(['10.96.0.1', '10.96.0.2']));
+    next.remove(https);
+    expect(memory.clusterIPs).toEqual(['10.96.0.2']);
+  });
+
+  test('its source ranges are in force before its rows ask for them, and go with it', () => {
+    const { memory, upsert, remove } = programmed();
+    const open = service('web', '10.96.0.1', ['10.244.1.1:80'], { loadBalancerVIPs: ['198.51.100.1'] });
+    upsert(open);
+    expect(memory.allowed.size).toBe(0);
+    upsert({ ...open, sourceRanges: ['192.0.2.0/24'] });
+    upsert({ ...open, sourceRanges: ['203.0.113.0/24'] });
+    expect([...memory.allowed.values()]).toEqual([new Set(['203.0.113.0/24'])]);
+    remove(open);
+    expect(memory.allowed.size).toBe(0);
+  });
+
+  test('an endpoint that lingers keeps its identity over a restart, and loses it when it serves no more', () => {
+    const { memory, upsert } = programmed();
+    upsert(WEB);
+    const lingering = {
+      ...WEB,
+      clusterEndpoints: WEB.clusterEndpoints.slice(1),
+      lingeringEndpoints: WEB.clusterEndpoints.slice(0, 1),
+    };
+    upsert(lingering);
+    expect([...memory.generations]).toEqual([]);
+    const next = programmed({ memory });
+    next.full(lingering);
+    expect([...memory.generations]).toEqual([]);
+    next.upsert({ ...lingering, lingeringEndpoints: [] });
+    expect([...memory.generations.values()]).toEqual([1]);
+  });
+
+  test('with affinity each endpoint is told which lists have it', () => {
+    const { memory, upsert } = programmed();
+    const [first, second] = WEB.clusterEndpoints as [Endpoint, Endpoint];
+    const unit = { ...WEB, sessionAffinitySeconds: 600, internalTrafficPolicy: 'Local' as const };
+    upsert({ ...unit, clusterEndpoints: [first, second], localEndpoints: [second] });
+    expect([...memory.lists.values()].sort()).toEqual([1, 3]);
+    upsert({ ...unit, clusterEndpoints: [first], localEndpoints: [], lingeringEndpoints: [second] });
+    expect([...memory.lists.values()].sort()).toEqual([0, 1]);
   });
 });

@@ -115,6 +115,7 @@ describe('rows', () => {
     const row: fc.Arbitrary<Frontend> = fc.record({
       cluster: list,
       local: list,
+      lingering: list,
       serviceId: u32,
       flags: u32,
       affinitySeconds: u32,
