@@ -115,20 +115,23 @@ static __always_inline bool socket_pod_is_plain(const struct socket_call *call, 
 
 /*
  * May a process of the node use this frontend? Its source address is known when the socket is bound to one, or when the
- * frontend's address is the node's own: then the kernel takes that. Otherwise the packet tells: LB_PASS.
+ * frontend's address is the node's own: then the kernel takes that. Otherwise the packet tells (LB_PASS), and it is dropped
+ * where it may not; but to an address of the node it would reach a listener past us, so that is refused here.
  */
 static __always_inline enum lb_verdict socket_source_range(const struct socket_call *call, const struct lb_frontend *frontend)
 {
+	struct lb_address *row = bpf_map_lookup_elem(&addresses, &call->destination);
+	bool to_node = row && row->flags & LB_ADDRESS_NODE;
 	const union lb_addr *source = &call->bound;
-	struct lb_address *row;
 
 	if (lb_addr_is_zero(source)) {
-		row = bpf_map_lookup_elem(&addresses, &call->destination);
-		if (!row || !(row->flags & LB_ADDRESS_NODE))
+		if (!to_node)
 			return LB_PASS;
 		source = &call->destination;
 	}
-	return source_is_allowed(frontend->service_id, source) ? LB_TRANSLATE : LB_REJECT;
+	if (source_is_allowed(frontend->service_id, source))
+		return LB_TRANSLATE;
+	return to_node ? LB_REJECT : LB_PASS;
 }
 
 /*
