@@ -83,7 +83,7 @@ export class PacketKernel {
     object.map('addresses').set(addressOctets(NODE), u32(AddressFlag.LB_ADDRESS_NODE | AddressFlag.LB_ADDRESS_NODE_PORT));
     const units = Array.from({ length: services }, (_, n) => servicePort(n, endpointsEach));
     const report = new ServiceProgrammer(programmerTables(object)).sync(
-      { servicePorts: new Map(units.map((unit) => [unit.key, unit])), serviceCIDRs: [], node: null },
+      { servicePorts: new Map(units.map((unit) => [unit.key, unit])), healthChecks: new Map(), serviceCIDRs: [], node: null },
       { full: true, upserted: new Set(), removed: new Set() },
     );
     if (report.failures.length > 0) throw new Error(`${report.failures.length} units failed: ${report.failures[0]?.message}`);

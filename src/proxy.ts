@@ -36,7 +36,7 @@ export interface ProxyOptions {
 /** Runs until the signal aborts. What is programmed stays in force. */
 export async function runProxy(options: Omit<ProxyOptions, 'facts'>, signal: AbortSignal): Promise<void> {
   const { config, logger, version } = options;
-  const state = new ClusterState(config.nodeName);
+  const state = new ClusterState(config.nodeName, { startedAtMs: Date.now() });
   const startedAt = new Date().toISOString();
   const backend = options.makeBackend(() => nodeFacts(config, state));
   const instance = await holdNode(() => ({

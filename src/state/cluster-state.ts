@@ -1,11 +1,14 @@
 // Objects in, units out. Pure and incremental.
+import { EndpointChanges } from './endpoint-changes.ts';
 import { endpointLists } from './endpoints.ts';
 import { isEqual } from './equality.ts';
 import { FrontendClaims } from './frontend-claims.ts';
-import type { Changes, ClusterObject, DesiredState, Node, ResourceKind, Service, ServicePort } from './model.ts';
+import { healthCheckOf } from './health-checks.ts';
+import type { Changes, ClusterObject, DesiredState, HealthCheck, Node, ResourceKind, Service, ServicePort } from './model.ts';
 import { type BareServicePort, frontendField, servicePortsOf } from './service-ports.ts';
-import { SliceIndex } from './slice-index.ts';
+import { isTied, SliceIndex } from './slice-index.ts';
 import { type NodePlace, ZONE_LABEL } from './topology.ts';
+import { TrackedMap } from './tracked-map.ts';
 
 /** Two Services want one address and port: the one that came first has it, the other waits for it to go. */
 export interface Conflict {
@@ -20,7 +23,8 @@ export interface Conflict {
  * Invariants:
  * - A unit depends on its Service and on that Service's slices only, so a changed slice costs what its Service costs.
  * - `servicePorts` values are never changed in place; a unit whose content is equal stays the same value.
- * - A key is in `upserted` or in `removed` since the last takeChanges(), never in both.
+ * - A key is in `upserted` or in `removed` since the last takeChanges(), never in both; a unit that is again what it was
+ *   at the last takeChanges() is in neither.
  * - Frontends are claimed in order of arrival, at once; endpoint lists are made when somebody looks, so that a burst of
  *   slices costs their Service once.
  */
@@ -32,16 +36,17 @@ export class ClusterState {
   readonly #serviceCIDRs = new Map<string, readonly string[]>();
   readonly #claims = new FrontendClaims();
   readonly #granted = new Map<string, readonly BareServicePort[]>(); // namespace/name -> units it may have
-  readonly #units = new Map<string, ServicePort>();
+  readonly #units = new TrackedMap<ServicePort>();
+  readonly #healthChecks = new TrackedMap<HealthCheck>(); // by namespace/name
+  readonly #endpointChanges: EndpointChanges;
   readonly #dirty = new Set<string>(); // Services whose units may be out of date
-  #upserted = new Set<string>();
-  #removed = new Set<string>();
   #conflicts: Conflict[] = [];
   #full = true;
 
-  /** nodeName: this node, as `nodeName` of endpoints spells it. */
-  constructor(nodeName: string) {
+  /** nodeName: this node, as `nodeName` of endpoints spells it. startedAtMs: changes triggered before it have no latency. */
+  constructor(nodeName: string, options: { readonly startedAtMs?: number } = {}) {
     this.#nodeName = nodeName;
+    this.#endpointChanges = new EndpointChanges(options.startedAtMs ?? 0);
   }
 
   /** Takes an object, new or changed; one with equal content is no change. */
@@ -55,7 +60,12 @@ export class ClusterState {
         break;
       }
       case 'EndpointSlice':
-        for (const serviceKey of this.#slices.upsert(object)) this.#dirty.add(serviceKey);
+        for (const serviceKey of this.#slices.upsert(object)) {
+          this.#dirty.add(serviceKey);
+          const isThere = isTied(object) && serviceKey === `${object.namespace}/${object.serviceName}`;
+          if (isThere) this.#endpointChanges.changed(serviceKey, object.lastChangeTriggerMs);
+          else this.#endpointChanges.removed(serviceKey);
+        }
         break;
       case 'Node':
         this.#setNode(object.name, object);
@@ -75,7 +85,10 @@ export class ClusterState {
         if (this.#services.delete(`${namespace}/${name}`)) this.#claim(`${namespace}/${name}`);
         break;
       case 'EndpointSlice':
-        for (const serviceKey of this.#slices.delete(namespace, name)) this.#dirty.add(serviceKey);
+        for (const serviceKey of this.#slices.delete(namespace, name)) {
+          this.#dirty.add(serviceKey);
+          this.#endpointChanges.removed(serviceKey);
+        }
         break;
       case 'Node':
         this.#setNode(name, undefined);
@@ -86,11 +99,12 @@ export class ClusterState {
     }
   }
 
-  /** The picture as of now. Values are immutable; the map is live and moves with the next look after an event. */
+  /** The picture as of now. Values are immutable; the maps are live and move with the next look after an event. */
   desired(): DesiredState {
     this.#settle();
     return {
-      servicePorts: this.#units,
+      servicePorts: this.#units.values,
+      healthChecks: this.#healthChecks.values,
       serviceCIDRs: [...new Set([...this.#serviceCIDRs.values()].flat())].sort(),
       node: this.#nodes.get(this.#nodeName) ?? null,
     };
@@ -99,16 +113,20 @@ export class ClusterState {
   /** True when takeChanges() would tell something. */
   get hasChanges(): boolean {
     this.#settle();
-    return this.#full || this.#upserted.size > 0 || this.#removed.size > 0;
+    return this.#full || this.#units.hasChanges || this.#healthChecks.hasChanges || this.#endpointChanges.hasChanges;
   }
 
   /** What changed since the last call, and forgets it. The first call asks for everything. */
-  takeChanges(): Changes {
+  takeChanges(): Required<Changes> {
     this.#settle();
-    const changes = { full: this.#full, upserted: this.#upserted, removed: this.#removed };
+    const checks = this.#healthChecks.take();
+    const changes = {
+      full: this.#full,
+      ...this.#units.take(),
+      healthChecks: new Set([...checks.upserted, ...checks.removed]),
+      endpoints: this.#endpointChanges.take(),
+    };
     this.#full = false;
-    this.#upserted = new Set();
-    this.#removed = new Set();
     return changes;
   }
 
@@ -116,8 +134,10 @@ export class ClusterState {
   restoreChanges(changes: Changes): void {
     this.#settle();
     this.#full ||= changes.full;
-    for (const key of changes.upserted) this.#mark(key);
-    for (const key of changes.removed) this.#mark(key);
+    this.#units.giveBack(changes.upserted);
+    this.#units.giveBack(changes.removed);
+    if (changes.healthChecks) this.#healthChecks.giveBack(changes.healthChecks);
+    if (changes.endpoints) this.#endpointChanges.giveBack(changes.endpoints);
   }
 
   /** Conflicts found since the last call, each told once. */
@@ -155,7 +175,7 @@ export class ClusterState {
       // The old units are found by this list, so they go before it is replaced.
       const kept = new Set(granted.map((unit) => unit.key));
       for (const { key } of this.#granted.get(serviceKey) ?? []) {
-        if (!kept.has(key) && this.#units.delete(key)) this.#mark(key);
+        if (!kept.has(key)) this.#units.delete(key);
       }
       if (granted.length > 0) this.#granted.set(serviceKey, granted);
       else this.#granted.delete(serviceKey);
@@ -168,23 +188,16 @@ export class ClusterState {
     if (this.#dirty.size === 0) return;
     const place = this.#place();
     for (const serviceKey of this.#dirty) {
-      const granted = this.#granted.get(serviceKey);
-      if (!granted) continue;
       const slices = this.#slices.of(serviceKey);
-      for (const bare of granted) {
-        const unit = { ...bare, ...endpointLists(slices, bare, place) };
-        if (isEqual(unit, this.#units.get(unit.key))) continue;
-        this.#units.set(unit.key, unit);
-        this.#mark(unit.key);
-      }
+      const granted = this.#granted.get(serviceKey) ?? [];
+      for (const bare of granted) this.#units.set(bare.key, { ...bare, ...endpointLists(slices, bare, place) });
+      const service = this.#services.get(serviceKey);
+      const families = new Set(granted.map(({ ipFamily }) => ipFamily));
+      const check = service ? healthCheckOf(service, families, slices, this.#nodeName) : null;
+      if (check) this.#healthChecks.set(serviceKey, check);
+      else this.#healthChecks.delete(serviceKey);
     }
     this.#dirty.clear();
-  }
-
-  #mark(key: string): void {
-    const isThere = this.#units.has(key);
-    (isThere ? this.#upserted : this.#removed).add(key);
-    (isThere ? this.#removed : this.#upserted).delete(key);
   }
 }
 

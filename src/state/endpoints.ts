@@ -1,5 +1,5 @@
 // Endpoints of one unit: slices merged, duplicates collapsed, the lists that traffic policies use. (kube-proxy-parity.md 5.3, 5.4)
-import type { Endpoint, EndpointSlice } from './model.ts';
+import type { Endpoint, EndpointSlice, IpFamily, ServicePort } from './model.ts';
 import type { BareServicePort } from './service-ports.ts';
 import { type Hinted, type NodePlace, nearestEndpoints } from './topology.ts';
 
@@ -10,8 +10,21 @@ export interface EndpointLists {
   readonly hasEndpoints: boolean;
 }
 
-interface MergedEndpoint extends Hinted {
+/** What ties a port of the slices to a unit. */
+export type PortKey = Pick<ServicePort, 'ipFamily' | 'portName' | 'protocol'>;
+
+export interface MergedEndpoint extends Hinted {
   readonly endpoint: Endpoint;
+}
+
+/** The ports that slices carry in a family, each once, in the order of the slices. */
+export function portsOf(slices: Iterable<EndpointSlice>, ipFamily: IpFamily): PortKey[] {
+  const ports = new Map<string, PortKey>();
+  for (const slice of slices) {
+    if (slice.ipFamily !== ipFamily) continue;
+    for (const { name, protocol } of slice.ports) ports.set(`${protocol}/${name}`, { ipFamily, portName: name, protocol });
+  }
+  return [...ports.values()];
 }
 
 /**
@@ -19,7 +32,7 @@ interface MergedEndpoint extends Hinted {
  * (never by targetPort); its number may differ from slice to slice. Of two copies the later one counts unless it is
  * terminating: a running pod wins over a terminating one whose address it got.
  */
-function mergeEndpoints(slices: Iterable<EndpointSlice>, unit: BareServicePort, nodeName: string): MergedEndpoint[] {
+export function mergeEndpoints(slices: Iterable<EndpointSlice>, unit: PortKey, nodeName: string): MergedEndpoint[] {
   const merged = new Map<string, MergedEndpoint>();
   for (const slice of slices) {
     if (slice.ipFamily !== unit.ipFamily) continue;

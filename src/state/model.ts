@@ -39,6 +39,8 @@ export interface EndpointSlice {
   readonly ipFamily: IpFamily;
   readonly ports: readonly { readonly name: string; readonly protocol: Protocol; readonly port: number }[];
   readonly endpoints: readonly SliceEndpoint[];
+  /** Annotation endpoints.kubernetes.io/last-change-trigger-time; left out when there is none. */
+  readonly lastChangeTriggerMs?: number;
 }
 export interface SliceEndpoint {
   readonly address: string;
@@ -100,9 +102,18 @@ export interface ServicePort {
   readonly hasEndpoints: boolean; // any usable endpoint anywhere: an empty list then means drop, not reject
 }
 
-/** Everything a backend programs. Values are immutable; the map is owned by state/ and read by backends between events. */
+/** A health-check node port: where a load balancer asks whether this node has endpoints. */
+export interface HealthCheck {
+  readonly namespace: string;
+  readonly name: string;
+  readonly port: number;
+  readonly localReadyEndpoints: Readonly<Record<IpFamily, number | null>>; // distinct addresses; null: not served in this family
+}
+
+/** Everything a backend programs. Values are immutable; the maps are owned by state/ and read by backends between events. */
 export interface DesiredState {
   readonly servicePorts: ReadonlyMap<string, ServicePort>;
+  readonly healthChecks: ReadonlyMap<string, HealthCheck>; // by namespace/name
   readonly serviceCIDRs: readonly string[];
   readonly node: Node | null; // this node, when its object is known
 }
@@ -112,4 +123,13 @@ export interface Changes {
   readonly full: boolean;
   readonly upserted: ReadonlySet<string>; // ServicePort keys
   readonly removed: ReadonlySet<string>;
+  /** 'namespace/name' of Services whose health check changed, came or went. Absent: none. */
+  readonly healthChecks?: ReadonlySet<string>;
+  /** 'namespace/name' of Services whose EndpointSlices changed, also where no unit did. Absent: none. */
+  readonly endpoints?: ReadonlyMap<string, EndpointChange>;
+}
+
+/** When the changes of a Service's endpoints were triggered, for the programming latency; in the order they were told. */
+export interface EndpointChange {
+  readonly triggerTimesMs: readonly number[]; // since the epoch; empty: unknown, or before this process
 }

@@ -3,6 +3,11 @@ import { isEqual } from './equality.ts';
 import type { EndpointSlice } from './model.ts';
 import { HEADLESS_LABEL } from './service-ports.ts';
 
+/** Whether a slice belongs to a Service at all: kube-proxy leaves those of headless Services alone. */
+export function isTied(slice: EndpointSlice): boolean {
+  return slice.serviceName !== '' && !(HEADLESS_LABEL in slice.labels);
+}
+
 const NO_SERVICES: readonly string[] = [];
 
 /** Invariant: a slice is with one Service at most, the one its label names now. */
@@ -12,7 +17,7 @@ export class SliceIndex {
 
   /** Returns the Services (namespace/name) whose slices changed. */
   upsert(slice: EndpointSlice): readonly string[] {
-    if (slice.serviceName === '' || HEADLESS_LABEL in slice.labels) return this.delete(slice.namespace, slice.name);
+    if (!isTied(slice)) return this.delete(slice.namespace, slice.name);
     const owner = `${slice.namespace}/${slice.serviceName}`;
     const key = `${slice.namespace}/${slice.name}`;
     const ownerBefore = this.#owners.get(key);

@@ -136,7 +136,7 @@ export class Datapath {
   program(...units: ServicePort[]): SyncReport {
     const servicePorts = new Map(units.map((unit) => [unit.key, unit]));
     const report = this.programmer.sync(
-      { servicePorts, serviceCIDRs: [], node: null },
+      { servicePorts, healthChecks: new Map(), serviceCIDRs: [], node: null },
       { full: true, upserted: new Set(), removed: new Set() },
     );
     if (report.failures.length > 0) throw new Error(JSON.stringify(report.failures));

@@ -13,7 +13,7 @@ class Tracker {
   full = true;
   upserted = new Set<string>();
   readonly hasChanges = true;
-  desired = (): DesiredState => ({ servicePorts: new Map(), serviceCIDRs: [], node: null });
+  desired = (): DesiredState => ({ servicePorts: new Map(), healthChecks: new Map(), serviceCIDRs: [], node: null });
   takeChanges(): Changes {
     const taken = { full: this.full, upserted: this.upserted, removed: new Set<string>() };
     this.full = false;

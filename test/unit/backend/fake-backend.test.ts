@@ -15,6 +15,7 @@ const DNS = unitOf({
 
 const desiredOf = (...units: ServicePort[]): DesiredState => ({
   servicePorts: new Map(units.map((unit) => [unit.key, unit])),
+  healthChecks: new Map(),
   serviceCIDRs: [],
   node: null,
 });

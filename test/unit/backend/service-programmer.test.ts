@@ -26,7 +26,7 @@ function programmed({
   const clock = { nowMs: 0 };
   const programmer = new ServiceProgrammer(memory.tables, { now: () => clock.nowMs });
   const servicePorts = new Map<string, ServicePort>();
-  const desired: DesiredState = { servicePorts, serviceCIDRs: [], node: null };
+  const desired: DesiredState = { servicePorts, healthChecks: new Map(), serviceCIDRs: [], node: null };
   const sync = (changes: Partial<Changes>) =>
     programmer.sync(desired, { full: false, upserted: new Set(), removed: new Set(), ...changes });
   const set = (units: ServicePort[]): Set<string> => {

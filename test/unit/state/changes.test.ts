@@ -43,7 +43,6 @@ describe('what changed', () => {
 
   test('what no unit depends on is no change', () => {
     const state = settled(serviceOf());
-    state.upsert(sliceOf(['10.244.9.1'], { serviceName: 'nobody' }));
     state.upsert(serviceOf({ labels: { team: 'a' } }));
     state.upsert(node('another-node', 'zone-1'));
     state.delete('Service', 'default', 'unknown');
@@ -58,7 +57,7 @@ describe('what changed', () => {
     const before = unitIn(state, 'web:http/TCP/IPv4');
     state.upsert(sliceOf([podOf('10.244.1.1'), podOf('10.244.1.2', { ready: false, serving: false })]));
     expect(unitIn(state, 'web:http/TCP/IPv4')).toBe(before);
-    expect(state.hasChanges).toBe(false);
+    expect(take(state)).toEqual(NOTHING);
   });
 
   test('a key is upserted or removed, never both', () => {
@@ -69,6 +68,29 @@ describe('what changed', () => {
     state.upsert(serviceOf());
     state.delete('Service', 'default', 'web');
     expect(take(state)).toEqual({ full: false, upserted: [], removed: [KEY] });
+  });
+
+  test('what went and came back, or came and went, is no change', () => {
+    const state = settled(serviceOf());
+    const before = unitIn(state, 'web:http/TCP/IPv4');
+    state.delete('Service', 'default', 'web');
+    state.upsert(serviceOf({ sessionAffinitySeconds: 60 }));
+    state.desired();
+    state.upsert(serviceOf());
+    expect(state.hasChanges).toBe(false);
+    expect(unitIn(state, 'web:http/TCP/IPv4')).toBe(before);
+    state.upsert(serviceOf({ name: 'api', clusterIPs: ['10.96.0.11'] }));
+    state.desired();
+    state.delete('Service', 'default', 'api');
+    expect(state.hasChanges).toBe(false);
+  });
+
+  test('a changed slice asks for a pass, as in kube-proxy, also when no unit shows it', () => {
+    const state = settled(serviceOf());
+    state.upsert(sliceOf(['10.244.9.1'], { serviceName: 'nobody' }));
+    expect(state.hasChanges).toBe(true);
+    expect(take(state)).toEqual(NOTHING);
+    expect(state.hasChanges).toBe(false);
   });
 
   test('this node and ServiceCIDRs ask for everything', () => {
@@ -125,7 +147,7 @@ describe('what a change costs', () => {
     const state = settled(serviceOf(), sliceOf(['10.244.1.1']));
     for (let i = 0; i < 100; i++) state.upsert(sliceOf([`10.244.2.${i}`]));
     state.upsert(sliceOf(['10.244.1.1']));
-    expect(state.hasChanges).toBe(false);
+    expect(take(state)).toEqual(NOTHING);
   });
 });
 
@@ -151,6 +173,17 @@ describe('changes that could not be applied', () => {
     state.upsert(serviceOf());
     state.takeChanges();
     state.restoreChanges(removed);
+    expect(take(state)).toEqual(changed(KEY));
+  });
+
+  test('stay changes when the unit is again what it was before them: nobody knows what was written', () => {
+    const state = settled(serviceOf());
+    state.upsert(serviceOf({ sessionAffinitySeconds: 60 }));
+    const taken = state.takeChanges();
+    state.upsert(serviceOf());
+    state.restoreChanges(taken);
+    state.upsert(serviceOf({ sessionAffinitySeconds: 60 }));
+    state.upsert(serviceOf());
     expect(take(state)).toEqual(changed(KEY));
   });
 
