@@ -1,11 +1,17 @@
 // The objects of one resource as the listener knows them: what a list or an event changes is told, nothing else.
 import type { ApiResource } from './api-resource.ts';
+import type { Fault } from './object-reader.ts';
 import { describeReference, type ReadResult } from './read-object.ts';
 import type { ObjectReference, SourceListener } from './source.ts';
 
 interface Known {
   readonly references: readonly ObjectReference[]; // delivered for this API object
   readonly faults: string; // reported ones, so that each is reported once
+}
+
+function faultsOf(result: ReadResult): readonly Fault[] {
+  if (result.kind === 'faulty') return result.faults;
+  return result.kind === 'object' ? result.omissions : [];
 }
 
 const nameOf = (value: object): string => {
@@ -37,7 +43,7 @@ export class ApiMirror {
     const key = nameOf(item);
     const before = this.#known.get(key);
     const results = resource.read(item);
-    const faults = results.flatMap((result) => (result.kind === 'faulty' ? result.faults : []));
+    const faults = results.flatMap(faultsOf);
     const text = faults.map(({ field, message }) => `${field} ${message}`).join('; ');
     if (text !== '' && text !== before?.faults) this.#warn(results, before !== undefined);
     const references: ObjectReference[] = [];
@@ -68,10 +74,10 @@ export class ApiMirror {
   #warn(results: readonly ReadResult[], isKnown: boolean): void {
     const stays = isKnown ? 'its last good version stays in force' : 'it is left out';
     for (const result of results) {
-      if (result.kind !== 'faulty') continue;
-      for (const { field, message } of result.faults) {
-        const object = describeReference(result.reference);
-        this.#listener.warn({ where: 'API server', object, field, message: `${message}; ${stays}` });
+      const object = describeReference(result.reference);
+      for (const { field, message } of faultsOf(result)) {
+        const text = result.kind === 'faulty' ? `${message}; ${stays}` : message;
+        this.#listener.warn({ where: 'API server', object, field, message: text });
       }
     }
   }

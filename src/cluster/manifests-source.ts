@@ -144,6 +144,11 @@ export class ManifestsSource implements Source {
         });
         continue;
       }
+      if (result.kind === 'object') {
+        for (const { field, message } of result.omissions) {
+          warn({ where: locate(field), object: describeReference(result.reference), field, message });
+        }
+      }
       const object = result.kind === 'object' ? result.object : null;
       held.set(key, { reference: result.reference, object, where });
     }

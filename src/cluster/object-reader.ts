@@ -1,27 +1,37 @@
-// Reading API objects of unknown shape: every fault names its field, and one fault refuses the object, not the file.
-import { canonicalIp } from '../state/ip.ts';
+// Reading API objects of unknown shape: every fault names its field, and one fault refuses the object, not the file. Where
+// kube-proxy does without an entry of a list (an address that is none), so do we: an omission leaves out that entry alone.
+import { canonicalIp, parseCidr } from '../state/ip.ts';
 
 export interface Fault {
   readonly field: string; // 'spec.ports[0].port'
   readonly message: string;
 }
 
+/** What becomes of an entry that is omitted. */
+export const LEFT_OUT = 'it is left out, the rest is in force';
+
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Reads fields of one object; faults are collected, and a harmless value stands in so that reading goes on. */
+/** Reads fields of one object; faults and omissions are collected, and a harmless value stands in so that reading goes on. */
 export class ObjectReader {
   readonly #fields: Fields;
   readonly #path: string;
   readonly faults: Fault[];
+  readonly omissions: Fault[]; // each message says what becomes of the entry
 
-  constructor(fields: Fields, path = '', faults: Fault[] = []) {
+  constructor(fields: Fields, path = '', faults: Fault[] = [], omissions: Fault[] = []) {
     this.#fields = fields;
     this.#path = path;
     this.faults = faults;
+    this.omissions = omissions;
   }
 
   fault(field: string, message: string): void {
     this.faults.push({ field: this.#at(field), message });
+  }
+
+  omit(field: string, message: string): void {
+    this.omissions.push({ field: this.#at(field), message });
   }
 
   string(field: string): string {
@@ -45,6 +55,14 @@ export class ObjectReader {
     if (words.includes(value as Word)) return value as Word;
     this.fault(field, `must be one of ${words.join(', ')}, not ${describe(value)}`);
     return otherwise;
+  }
+
+  /** As word(), but an unknown word is an omission: null, and the entry it stands in is left out. */
+  wordOrNull<Word extends string>(field: string, words: readonly Word[], otherwise: Word): Word | null {
+    const value = this.#fields[field];
+    if (typeof value !== 'string' || value === '' || words.includes(value as Word)) return this.word(field, words, otherwise);
+    this.omit(field, `must be one of ${words.join(', ')}, not ${describe(value)}; ${LEFT_OUT}`);
+    return null;
   }
 
   /** A whole number within limits; 0 when the field is not there. */
@@ -74,6 +92,12 @@ export class ObjectReader {
     return text === '' ? '' : this.#canonical(field, text);
   }
 
+  /** As ip(), but text that is no address is an omission: ''. */
+  ipOrNothing(field: string): string {
+    const text = this.string(field);
+    return text === '' ? '' : this.#canonicalOrNothing(field, text);
+  }
+
   strings(field: string): string[] {
     return this.#list(field).flatMap((value, i) => {
       if (typeof value === 'string') return [value];
@@ -84,6 +108,27 @@ export class ObjectReader {
 
   ips(field: string): string[] {
     return this.strings(field).map((text, i) => this.#canonical(`${field}[${i}]`, text));
+  }
+
+  /** The first of a list of addresses, the others unread; '' and an omission when it is none. */
+  firstIpOrNothing(field: string): string {
+    const [first] = this.#list(field);
+    if (first === undefined) this.omit(field, `is empty; ${LEFT_OUT}`);
+    else if (typeof first !== 'string') this.fault(`${field}[0]`, `must be a string, not ${describe(first)}`);
+    return typeof first === 'string' ? this.#canonicalOrNothing(`${field}[0]`, first) : '';
+  }
+
+  /** As ips(), but text that is no address is an omission: '' at its place. */
+  ipsOrNothing(field: string): string[] {
+    return this.strings(field).map((text, i) => this.#canonicalOrNothing(`${field}[${i}]`, text));
+  }
+
+  /** Canonical CIDRs; text that is none is passed to `unreadable`, which says what stands for it. */
+  cidrs(field: string, unreadable: (field: string, text: string) => string[]): string[] {
+    return this.strings(field).flatMap((text, i) => {
+      const cidr = parseCidr(text);
+      return cidr ? [cidr.text] : unreadable(`${field}[${i}]`, text);
+    });
   }
 
   labels(field: string): Record<string, string> {
@@ -112,14 +157,20 @@ export class ObjectReader {
   }
 
   #child(field: string, value: unknown): ObjectReader {
-    if (isFields(value)) return new ObjectReader(value, this.#at(field), this.faults);
+    if (isFields(value)) return new ObjectReader(value, this.#at(field), this.faults, this.omissions);
     this.fault(field, `must be an object, not ${describe(value)}`);
-    return new ObjectReader({}, this.#at(field), this.faults);
+    return new ObjectReader({}, this.#at(field), this.faults, this.omissions);
   }
 
   #canonical(field: string, text: string): string {
     const canonical = canonicalIp(text);
     if (canonical === null) this.fault(field, `is no IP address: ${describe(text)}`);
+    return canonical ?? '';
+  }
+
+  #canonicalOrNothing(field: string, text: string): string {
+    const canonical = canonicalIp(text);
+    if (canonical === null) this.omit(field, `is no IP address: ${describe(text)}; ${LEFT_OUT}`);
     return canonical ?? '';
   }
 

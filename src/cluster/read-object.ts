@@ -16,7 +16,12 @@ const API_VERSIONS: Record<ResourceKind, readonly string[]> = {
 const NAMESPACED: readonly ResourceKind[] = ['Service', 'EndpointSlice'];
 
 export type ReadResult =
-  | { readonly kind: 'object'; readonly reference: ObjectReference; readonly object: ClusterObject }
+  | {
+      readonly kind: 'object';
+      readonly reference: ObjectReference;
+      readonly object: ClusterObject;
+      readonly omissions: readonly Fault[]; // entries it is without
+    }
   | { readonly kind: 'ignored'; readonly reference: ObjectReference } // valid, but nothing for a proxy
   | { readonly kind: 'faulty'; readonly reference: ObjectReference | null; readonly faults: readonly Fault[] };
 
@@ -53,7 +58,8 @@ export function readObject(value: unknown): ReadResult {
   }
   const read = readKind(kind, object, namespace, name);
   if (object.faults.length > 0) return { kind: 'faulty', reference, faults: object.faults };
-  return read ? { kind: 'object', reference, object: read } : { kind: 'ignored', reference };
+  const { omissions } = object;
+  return read ? { kind: 'object', reference, object: read, omissions } : { kind: 'ignored', reference };
 }
 
 function readKind(kind: ResourceKind, object: ObjectReader, namespace: string, name: string): ClusterObject | null {

@@ -221,4 +221,25 @@ describe('the API server as a source', () => {
     expect(picture.warnings).toMatchObject([{ object: 'Service default/web', field: 'spec.ports[0].port' }]);
     expect(picture.objects.get('Service web')).toBe(good);
   });
+
+  test('an entry that cannot be read is reported once and left out alone', async () => {
+    const { spec, metadata } = service('web', '10.96.0.1');
+    const withIPs = (...externalIPs: string[]) => ({ metadata, spec: { ...spec, externalIPs } });
+    server.set(SERVICES, withIPs('192.0.2.1', 'x'));
+    start();
+    await watched();
+    expect(picture.objects.get('Service web')).toMatchObject({ externalIPs: ['192.0.2.1'] });
+    server.set(SERVICES, withIPs('192.0.2.2', 'x'));
+    server.set(SERVICES, service('other', '10.96.0.2'));
+    await eventually(() => expect(picture.names).toContain('Service other'));
+    expect(picture.objects.get('Service web')).toMatchObject({ externalIPs: ['192.0.2.2'] });
+    expect(picture.warnings).toEqual([
+      {
+        where: 'API server',
+        object: 'Service default/web',
+        field: 'spec.externalIPs[1]',
+        message: 'is no IP address: "x"; it is left out, the rest is in force',
+      },
+    ]);
+  });
 });

@@ -151,6 +151,19 @@ describe('a faulty object', () => {
   });
 });
 
+test('an entry that is left out is named with its place, once, and costs its object nothing else', async () => {
+  const text = `${GOOD}  externalIPs: [192.0.2.1, x]\n`;
+  const folder = await afterRewrite(text);
+  folder.write('a.yaml', `${text}# a comment\n`);
+  await settled(folder);
+  const message = 'is no IP address: "x"; it is left out, the rest is in force';
+  expect(folder.warnings).toEqual([
+    { where: 'a.yaml:10:28', object: 'Service default/web', field: 'spec.externalIPs[1]', message },
+  ]);
+  const webs = folder.told.flatMap((told) => (told.what === 'upsert' && told.object.name === 'web' ? [told.object] : []));
+  expect(webs.at(-1)).toMatchObject({ externalIPs: ['192.0.2.1'] });
+});
+
 test('a value that is no object, and a document without anything, are no reason to stop', async () => {
   const folder = new ManifestFolder();
   folder.write('a.yaml', `just text\n---\n{a: map}\n---\n# nothing\n---\n${GOOD}---\n`);

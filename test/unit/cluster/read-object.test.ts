@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { LEFT_OUT } from '../../../src/cluster/object-reader.ts';
 import { describeReference, readObject } from '../../../src/cluster/read-object.ts';
+import type { EndpointSlice } from '../../../src/state/model.ts';
 
 const service = (spec: object, more: object = {}): object => ({
   apiVersion: 'v1',
@@ -28,6 +30,12 @@ function objectIn(value: object) {
 function faultsIn(value: object): string[] {
   const result = readObject(value);
   return result.kind === 'faulty' ? result.faults.map(({ field, message }) => `${field} ${message}`) : [];
+}
+
+/** 'field message' of each entry that the object is without. */
+function omissionsIn(value: object): string[] {
+  const result = readObject(value);
+  return result.kind === 'object' ? result.omissions.map(({ field, message }) => `${field} ${message}`) : [];
 }
 
 describe('a Service', () => {
@@ -83,8 +91,7 @@ describe('a Service', () => {
   test.each<[object, string]>([
     [{ clusterIP: '10.96.0.256' }, 'spec.clusterIP is no IP address: "10.96.0.256"'],
     [{ clusterIPs: ['10.96.0.1', '10.96.0.2'] }, 'spec.clusterIPs[1] is a second address of one family'],
-    [{ externalIPs: ['192.0.2.1', 'example.org'] }, 'spec.externalIPs[1] is no IP address: "example.org"'],
-    [{ externalIPs: ['::ffff:192.0.2.1'] }, 'spec.externalIPs[0] is no IP address: "::ffff:192.0.2.1"'],
+    [{ externalIPs: [1] }, 'spec.externalIPs[0] must be a string, not 1'],
     [
       { ports: [{ port: 80 }, { name: 'b', port: 70000 }] },
       'spec.ports[1].port must be a whole number from 1 to 65535, not 70000',
@@ -92,13 +99,74 @@ describe('a Service', () => {
     [{ ports: [{ port: '80' }] }, 'spec.ports[0].port must be a whole number from 1 to 65535, not "80"'],
     [{ ports: [{ name: 'http' }] }, 'spec.ports[0].port is required'],
     [{ ports: [{ port: 80, nodePort: -1 }] }, 'spec.ports[0].nodePort must be a whole number from 1 to 65535, not -1'],
-    [{ ports: [{ port: 80, protocol: 'tcp' }] }, 'spec.ports[0].protocol must be one of TCP, UDP, SCTP, not "tcp"'],
+    [{ ports: [{ port: 80, protocol: 6 }] }, 'spec.ports[0].protocol must be one of TCP, UDP, SCTP, not 6'],
     [{ ports: [{ port: 80 }, { port: 81 }] }, 'spec.ports[1].name is a second port "" of protocol TCP'],
     [{ ports: ['http'] }, 'spec.ports[0] must be an object, not "http"'],
     [{ type: 'Other' }, 'spec.type must be one of ClusterIP, NodePort, LoadBalancer, ExternalName, not "Other"'],
-    [{ loadBalancerSourceRanges: ['10.0.0.1'] }, 'spec.loadBalancerSourceRanges[0] is no CIDR: "10.0.0.1"'],
+    // kube-proxy goes on without it, which opens the load balancer when it was the only one.
+    [{ loadBalancerSourceRanges: ['10.0.0.0/8', '10.0.0.1'] }, 'spec.loadBalancerSourceRanges[1] is no CIDR: "10.0.0.1"'],
   ])('with %j is refused: %s', (spec, fault) => {
     expect(faultsIn(service(spec))).toEqual([fault]);
+  });
+
+  const READABLE = { clusterIP: '10.96.0.10', ports: [{ port: 80 }] };
+  const ingress = (...list: object[]): object => ({ status: { loadBalancer: { ingress: list } } });
+  test.each<[object, object, object, string]>([
+    [
+      { externalIPs: ['x', '192.0.2.1'] },
+      {},
+      { externalIPs: ['192.0.2.1'] },
+      'spec.externalIPs[0] is no IP address: "x"; LEFT_OUT',
+    ],
+    [
+      { externalIPs: ['::ffff:192.0.2.1'] },
+      {},
+      { externalIPs: [] },
+      'spec.externalIPs[0] is no IP address: "::ffff:192.0.2.1"; LEFT_OUT',
+    ],
+    [
+      { externalIPs: ['192.0.2.1', '2001:db8::1'] },
+      {},
+      { externalIPs: ['192.0.2.1', '2001:db8::1'] },
+      'spec.externalIPs[1] is an IPv6 address, and the Service has no IPv6 cluster IP; LEFT_OUT',
+    ],
+    [
+      {},
+      ingress({ ip: 'y' }, { ip: '198.51.100.1' }),
+      { loadBalancerVIPs: ['198.51.100.1'] },
+      'status.loadBalancer.ingress[0].ip is no IP address: "y"; LEFT_OUT',
+    ],
+    [
+      {},
+      ingress({ ip: '198.51.100.1', ipMode: 'Other' }),
+      { loadBalancerVIPs: [] },
+      'status.loadBalancer.ingress[0].ipMode must be one of VIP, Proxy, not "Other"; LEFT_OUT',
+    ],
+    [
+      {},
+      ingress({ hostname: 'lb.example' }, { ip: '2001:db8::1' }),
+      { loadBalancerVIPs: ['2001:db8::1'] },
+      'status.loadBalancer.ingress[1].ip is an IPv6 address, and the Service has no IPv6 cluster IP; LEFT_OUT',
+    ],
+    [
+      { ports: [{ port: 80, protocol: 'QUIC' }, { port: 81 }] },
+      {},
+      { ports: [{ name: '', protocol: 'TCP', port: 81, nodePort: 0 }] },
+      'spec.ports[0].protocol must be one of TCP, UDP, SCTP, not "QUIC"; LEFT_OUT',
+    ],
+    [{ ports: [] }, {}, { ports: [] }, 'spec.ports is empty; nothing is served'],
+  ])('with %j and %j goes on without an entry, and says so', (spec, more, read, omission) => {
+    const value = service({ ...READABLE, ...spec }, more);
+    expect(objectIn(value)).toMatchObject(read);
+    expect(omissionsIn(value)).toEqual([omission.replace('LEFT_OUT', LEFT_OUT)]);
+  });
+
+  test('source ranges may have space around them, host bits, and both families', () => {
+    const loadBalancerSourceRanges = [' 203.0.113.0/25', '2001:DB8::1/32\t', '10.1.2.3/8'];
+    expect(objectIn(service({ ...READABLE, loadBalancerSourceRanges }))).toMatchObject({
+      loadBalancerSourceRanges: ['203.0.113.0/25', '2001:db8::/32', '10.0.0.0/8'],
+    });
+    expect(omissionsIn(service({ ...READABLE, loadBalancerSourceRanges }))).toEqual([]);
   });
 });
 
@@ -124,8 +192,40 @@ describe('an EndpointSlice', () => {
   });
 
   test('leaves out ports without a number, and endpoints without an address or of the other family', () => {
-    const endpoints = [{ addresses: [] }, {}, { addresses: ['fd00::1'] }];
-    expect(objectIn(slice({ ports: [{ name: 'any' }], endpoints }))).toMatchObject({ ports: [], endpoints: [] });
+    const addresses = [[], ['fd00::1'], ['x', '10.244.1.2'], ['10.244.1.3', 'x']];
+    const value = slice({ ports: [{ name: 'any' }], endpoints: [{}, ...addresses.map((one) => ({ addresses: one }))] });
+    expect(objectIn(value)).toMatchObject({ ports: [], endpoints: [{ address: '10.244.1.3' }] });
+    expect(omissionsIn(value)).toEqual([
+      `endpoints[0].addresses is empty; ${LEFT_OUT}`,
+      `endpoints[1].addresses is empty; ${LEFT_OUT}`,
+      `endpoints[2].addresses[0] is no IPv4 address: fd00::1; ${LEFT_OUT}`,
+      `endpoints[3].addresses[0] is no IP address: "x"; ${LEFT_OUT}`,
+    ]);
+  });
+
+  test('leaves out ports of unknown protocols', () => {
+    const value = slice({
+      ports: [
+        { port: 80, protocol: 'QUIC' },
+        { port: 81, protocol: 'SCTP' },
+      ],
+    });
+    expect(objectIn(value)).toMatchObject({ ports: [{ name: '', protocol: 'SCTP', port: 81 }] });
+    expect(omissionsIn(value)).toEqual([`ports[0].protocol must be one of TCP, UDP, SCTP, not "QUIC"; ${LEFT_OUT}`]);
+  });
+
+  test.each<[unknown, number | undefined, number]>([
+    ['2026-01-02T03:04:05Z', Date.UTC(2026, 0, 2, 3, 4, 5), 0],
+    ['2026-01-02T03:04:05.678901234+01:00', Date.UTC(2026, 0, 2, 2, 4, 5, 678), 0],
+    ['', undefined, 0],
+    ['yesterday', undefined, 1],
+    ['2026-01-02', undefined, 1],
+    ['2026-13-02T03:04:05Z', undefined, 1],
+  ])('whose change was triggered at %j has the time %s', (text, ms, omissions) => {
+    const annotations = { 'endpoints.kubernetes.io/last-change-trigger-time': text };
+    const value = slice({ metadata: { name: 'web-1', annotations } });
+    expect((objectIn(value) as EndpointSlice).lastChangeTriggerMs).toBe(ms);
+    expect(omissionsIn(value)).toHaveLength(omissions);
   });
 
   test('of names is nothing for a proxy', () => {
@@ -133,7 +233,7 @@ describe('an EndpointSlice', () => {
   });
 
   test.each<[object, string]>([
-    [{ endpoints: [{ addresses: ['10.244.1.1'] }, { addresses: ['x'] }] }, 'endpoints[1].addresses[0] is no IP address: "x"'],
+    [{ endpoints: [{ addresses: [1] }] }, 'endpoints[0].addresses[0] must be a string, not 1'],
     [
       { endpoints: [{ addresses: ['10.244.1.1'], conditions: { ready: 'yes' } }] },
       'endpoints[0].conditions.ready must be true or false, not "yes"',
@@ -163,6 +263,13 @@ test('a Node has its pod CIDRs, addresses, taints and whether it is being delete
     isDeleting: true,
     taintKeys: ['a'],
   });
+});
+
+test('a pod CIDR that is none is passed on and told, and costs the Node nothing else', () => {
+  const spec = { podCIDRs: ['10.244.1.0/24', '2001:db2:1/64'] };
+  const value = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-a' }, spec };
+  expect(objectIn(value)).toMatchObject({ podCIDRs: ['10.244.1.0/24', '2001:db2:1/64'] });
+  expect(omissionsIn(value)).toEqual(['spec.podCIDRs[1] is no CIDR: "2001:db2:1/64"; no pod is recognised by it']);
 });
 
 test('a name that is none is refused, and namespaces do not count where there are none', () => {
