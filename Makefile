@@ -103,7 +103,7 @@ dist/turnout.js: $(shell find src -name '*.ts') scripts/bundle.ts package-lock.j
 demo: build
 	$(Q)KEEP='$(KEEP)' $(NODE) demo/run.ts
 
-## test: unit, native, datapath, netns and the required conformance units (root)
+## test: unit, tables, native, datapath, netns and the required conformance units (root)
 .PHONY: test test-unit test-native test-datapath test-netns
 test: build dist
 	$(Q)$(NODE) scripts/run-tests.ts '$(CONFORMANCE_REQUIRED)'
@@ -112,7 +112,7 @@ test: build dist
 test-unit test-native test-datapath test-netns: test-%: build dist
 	$(Q)$(NODE) node_modules/vitest/vitest.mjs run --project $* $(FILTER)
 
-## conformance: kube-proxy's cases with real packets: MODE=ebpf [CONFORMANCE_DIR=dir] [FILTER=regex]
+## conformance: kube-proxy's cases, with real packets or its tables: MODE=ebpf|tables [CONFORMANCE_DIR=dir] [FILTER=regex]
 .PHONY: conformance
 conformance: build
 	$(Q)MODE='$(MODE)' CONFORMANCE_DIR='$(CONFORMANCE_DIR)' FILTER='$(FILTER)' $(NODE) test/conformance/run.ts

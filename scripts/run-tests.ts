@@ -63,22 +63,26 @@ async function vitest(project: string): Promise<Omit<Result, 'tier' | 'seconds'>
 }
 
 /** The conformance runner ends with "N passed, N failed, N skipped". */
-async function conformance(): Promise<Omit<Result, 'tier' | 'seconds'>> {
-  const { status, tail } = await runNode(['test/conformance/run.ts'], {
-    MODE: 'ebpf',
-    FILTER: conformanceFilter,
-    CONFORMANCE_DIR: '',
-  });
+async function conformance(mode: string, filter: string): Promise<Omit<Result, 'tier' | 'seconds'>> {
+  const { status, tail } = await runNode(['test/conformance/run.ts'], { MODE: mode, FILTER: filter, CONFORMANCE_DIR: '' });
   const [, passed = '0', failed = '1'] = /(\d+) passed, (\d+) failed[^\n]*\s*$/.exec(tail) ?? [];
   return { passed: Number(passed), failed: Number(failed), isGood: status === 0 && Number(passed) > 0 };
 }
 
 mkdirSync(reports, { recursive: true });
 const results: Result[] = [];
-for (const tier of ['unit', 'native', 'datapath', 'netns', 'conformance']) {
+const tiers: Readonly<Record<string, () => Promise<Omit<Result, 'tier' | 'seconds'>>>> = {
+  unit: () => vitest('unit'),
+  tables: () => conformance('tables', ''),
+  native: () => vitest('native'),
+  datapath: () => vitest('datapath'),
+  netns: () => vitest('netns'),
+  conformance: () => conformance('ebpf', conformanceFilter),
+};
+for (const [tier, run] of Object.entries(tiers)) {
   console.log(`\n=== ${tier}`);
   const startedMs = performance.now();
-  const outcome = await (tier === 'conformance' ? conformance() : vitest(tier));
+  const outcome = await run();
   results.push({ tier, ...outcome, seconds: (performance.now() - startedMs) / 1000 });
 }
 

@@ -33,8 +33,8 @@ export function describeReference(reference: ObjectReference | null): string {
   return namespace === '' ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }
 
-/** Kubernetes names are DNS names; anything else would end up in tables and metrics. */
-const NAME = /^[a-z0-9]([-a-z0-9.:]{0,251}[a-z0-9])?$/;
+/** Kubernetes names are DNS names; anything else would end up in tables and metrics. Capitals do no harm: kube-proxy takes any name. */
+const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/i;
 
 export function readObject(value: unknown): ReadResult {
   if (!isFields(value)) return { kind: 'faulty', reference: null, faults: [{ field: '', message: 'is no Kubernetes object' }] };

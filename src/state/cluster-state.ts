@@ -5,7 +5,7 @@ import { isEqual } from './equality.ts';
 import { FrontendClaims } from './frontend-claims.ts';
 import { healthCheckOf } from './health-checks.ts';
 import type { Changes, ClusterObject, DesiredState, HealthCheck, Node, ResourceKind, Service, ServicePort } from './model.ts';
-import { type BareServicePort, frontendField, servicePortsOf } from './service-ports.ts';
+import { type BareServicePort, frontendField, serviceKeyOf, servicePortsOf } from './service-ports.ts';
 import { isTied, SliceIndex } from './slice-index.ts';
 import { type NodePlace, ZONE_LABEL } from './topology.ts';
 import { TrackedMap } from './tracked-map.ts';
@@ -113,7 +113,14 @@ export class ClusterState {
   /** True when takeChanges() would tell something. */
   get hasChanges(): boolean {
     this.#settle();
-    return this.#full || this.#units.hasChanges || this.#healthChecks.hasChanges || this.#endpointChanges.hasChanges;
+    return this.#full || this.#units.hasChanges || this.#healthChecks.hasChanges || this.#endpointChanges.size > 0;
+  }
+
+  /** How many Services have changes that nobody took: of their own, and of their endpoints. */
+  get pending(): { readonly services: number; readonly endpoints: number } {
+    this.#settle();
+    const services = new Set([...this.#units.changedKeys()].map(serviceKeyOf));
+    return { services: services.size, endpoints: this.#endpointChanges.size };
   }
 
   /** What changed since the last call, and forgets it. The first call asks for everything. */

@@ -1,5 +1,6 @@
 // Services whose EndpointSlices changed, and when what the slices show was triggered. (kube-proxy-parity.md 4, 5.6, 6.5)
 import type { Changes, EndpointChange } from './model.ts';
+import { serviceKeyOf } from './service-ports.ts';
 
 interface Pending extends EndpointChange {
   readonly isCut: boolean; // a slice was removed: times from before do not count
@@ -20,8 +21,9 @@ export class EndpointChanges {
     this.#startedAtMs = startedAtMs;
   }
 
-  get hasChanges(): boolean {
-    return this.#pending.size > 0;
+  /** Services with changes that nobody took. */
+  get size(): number {
+    return this.#pending.size;
   }
 
   changed(serviceKey: string, triggerMs: number | undefined): void {
@@ -55,9 +57,6 @@ export class EndpointChanges {
  * For modes whose flows live in netfilter's conntrack; a change of a Service alone asks for no clean-up, as in kube-proxy.
  */
 export function isUdpCleanupDue({ upserted, removed, endpoints }: Changes): boolean {
-  const isStale = (key: string): boolean => {
-    const [, serviceKey = '', protocol] = /^([^:]*):.*\/(\w+)\/\w+$/s.exec(key) ?? [];
-    return protocol === 'UDP' && endpoints?.has(serviceKey) === true;
-  };
+  const isStale = (key: string): boolean => /\/UDP\/IPv[46]$/.test(key) && endpoints?.has(serviceKeyOf(key)) === true;
   return [...upserted].some(isStale) || [...removed].some(isStale);
 }

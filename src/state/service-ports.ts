@@ -8,6 +8,11 @@ export const HEADLESS_LABEL = 'service.kubernetes.io/headless';
 
 export type BareServicePort = Omit<ServicePort, 'clusterEndpoints' | 'localEndpoints' | 'lingeringEndpoints' | 'hasEndpoints'>;
 
+/** 'namespace/name' of the Service that a unit's key belongs to: no name has a colon in it. */
+export function serviceKeyOf(unitKey: string): string {
+  return unitKey.slice(0, unitKey.indexOf(':'));
+}
+
 /** ExternalName and headless Services, and those that name another proxy, have no units. */
 export function isProgrammed(service: Service): boolean {
   return service.type !== 'ExternalName' && service.clusterIPs.length > 0 && !(PROXY_NAME_LABEL in service.labels);

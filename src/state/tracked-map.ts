@@ -23,6 +23,10 @@ export class TrackedMap<V> {
     return this.#taken.size > 0;
   }
 
+  changedKeys(): Iterable<string> {
+    return this.#taken.keys();
+  }
+
   set(key: string, value: V): void {
     const current = this.#values.get(key);
     if (current !== undefined && isEqual(value, current)) return;

@@ -3,7 +3,9 @@
 import { resolve } from 'node:path';
 import { removeLeftovers } from '../../lab/lab.ts';
 import { runCase } from './case.ts';
+import { close } from './closing-line.ts';
 import { readFlowFiles } from './flow-file.ts';
+import { runTables } from './tables/run.ts';
 import { type CaseRun, selectCases } from './units.ts';
 
 const AT_ONCE = 3;
@@ -13,18 +15,19 @@ function stop(message: string): never {
   process.exit(1);
 }
 
-function options(): { folder: string; filter: RegExp } {
+function options(): { mode: string; folder: string; filter: RegExp } {
   const { MODE: mode = 'ebpf', CONFORMANCE_DIR: folder = '', FILTER: filter = '' } = process.env;
-  if (mode !== 'ebpf') stop(`MODE=${mode} is not built yet; there is MODE=ebpf`);
-  if (process.getuid?.() !== 0) stop('needs root: it makes network namespaces and loads eBPF programs');
+  if (mode !== 'ebpf' && mode !== 'tables') stop(`MODE=${mode} is not built yet; there are MODE=ebpf and MODE=tables`);
+  if (mode === 'ebpf' && process.getuid?.() !== 0) stop('needs root: it makes network namespaces and loads eBPF programs');
   try {
-    return { folder: resolve(folder || import.meta.dirname), filter: new RegExp(filter) };
+    return { mode, folder: resolve(folder || import.meta.dirname), filter: new RegExp(filter) };
   } catch (error) {
     return stop(`FILTER: ${(error as Error).message}`);
   }
 }
 
-const { folder, filter } = options();
+const { mode, folder, filter } = options();
+if (mode === 'tables') process.exit(await runTables(folder, filter).catch((error: Error) => stop(error.message)));
 let cases: CaseRun[] = [];
 try {
   cases = selectCases(readFlowFiles(folder), filter);
@@ -69,6 +72,4 @@ await Promise.all(
 
 const failed = [...faults.values()].filter(Boolean).length;
 const passed = faults.size - failed;
-if (faults.size === 0) console.error(`conformance: no unit ran (FILTER=${filter.source} in ${folder})`);
-console.log(`${passed} passed, ${failed} failed, ${skips.size} skipped`);
-process.exit(failed > 0 || faults.size === 0 ? 1 : 0);
+process.exit(close({ passed, failed, skipped: skips.size }, `FILTER=${filter.source} in ${folder}`));

@@ -35,8 +35,8 @@ function detectorOf(config: Config, podCIDRs: readonly string[], family: IpFamil
   if (config.detectLocalMode === 'BridgeInterface' || config.detectLocalMode === 'InterfaceNamePrefix') {
     return { detector: Detector.LB_DETECTOR_DEVICE, network: zero, mask: zero };
   }
-  const ranges = config.detectLocalMode === 'NodeCIDR' ? podCIDRs : config.clusterCIDRs;
-  const range = ranges.map(parseCidr).find((cidr): cidr is Cidr => cidr?.family === family);
+  const ranges = { ClusterCIDR: config.clusterCIDRs, NodeCIDR: podCIDRs }[config.detectLocalMode];
+  const range = ranges?.map(parseCidr).find((cidr): cidr is Cidr => cidr?.family === family);
   if (!range) return { detector: Detector.LB_DETECTOR_NONE, network: zero, mask: zero };
   return { detector: Detector.LB_DETECTOR_CIDR, network: range.network, mask: range.mask };
 }

@@ -1,4 +1,5 @@
 // Which devices are hooked, and the row of each. Pure: rtnetlink's picture in, rows out. (design rule 1)
+import type { Config } from '../../config/config.ts';
 import { addressOctets } from '../../datapath/address.ts';
 import { type Device, DeviceFlag } from '../../datapath/layout.gen.ts';
 import type { NetlinkAddress, NetlinkDevice } from '../../native/addon.ts';
@@ -7,6 +8,18 @@ export interface DeviceOptions {
   readonly include: readonly string[]; // shell patterns; empty: all
   readonly exclude: readonly string[];
   readonly podDevice: (device: NetlinkDevice, master: NetlinkDevice | undefined) => boolean;
+}
+
+/** detectLocalMode's devices: the bridge, or those whose names begin so. A port counts as its bridge: the node's stack sees that one. */
+export function podDeviceOf(
+  config: Pick<Config, 'detectLocalMode' | 'podBridgeInterface' | 'podInterfaceNamePrefix'>,
+): DeviceOptions['podDevice'] {
+  const { detectLocalMode, podBridgeInterface, podInterfaceNamePrefix } = config;
+  return ({ name }, master) => {
+    if (detectLocalMode === 'BridgeInterface') return name === podBridgeInterface || master?.name === podBridgeInterface;
+    if (detectLocalMode === 'InterfaceNamePrefix') return (master?.name ?? name).startsWith(podInterfaceNamePrefix);
+    return false;
+  };
 }
 
 // linux/if_arp.h

@@ -12,6 +12,7 @@ import { cleanupEbpf } from './cleanup.ts';
 import { applyConntrackSettings, loadConntrack } from './conntrack-sysctls.ts';
 import { readCounters } from './counters.ts';
 import { datapathConfig, tableSizes } from './datapath-config.ts';
+import { podDeviceOf } from './device-rows.ts';
 import { FlowExpiry } from './expire.ts';
 import { ForwardRule } from './forward-rule.ts';
 import { Hooks } from './hooks.ts';
@@ -104,7 +105,7 @@ export class EbpfBackend implements Backend {
       device: {
         include: this.#config.ebpf.devicesInclude,
         exclude: this.#config.ebpf.devicesExclude,
-        podDevice: (device, master) => this.#isPodDevice(device.name, master?.name),
+        podDevice: podDeviceOf(this.#config),
       },
       nodePortBlocks: () => nodePortBlocks(this.#config.nodePortAddresses, this.#facts().nodeIPs),
       logger: this.#logger,
@@ -120,14 +121,6 @@ export class EbpfBackend implements Backend {
     this.#forwardRule = new ForwardRule(mark, this.#logger);
     const { hookedDevices } = this.#network;
     this.#logger.info('Datapath is in force', { pins: pins.path, devices: hookedDevices, attach: hooks.attachKind });
-  }
-
-  #isPodDevice(name: string, master: string | undefined): boolean {
-    const { detectLocalMode, podBridgeInterface, podInterfaceNamePrefix } = this.#config;
-    if (detectLocalMode === 'BridgeInterface') return name === podBridgeInterface || master === podBridgeInterface;
-    // A port counts as its bridge does: the packet enters the node's stack by the bridge.
-    if (detectLocalMode === 'InterfaceNamePrefix') return (master ?? name).startsWith(podInterfaceNamePrefix);
-    return false;
   }
 
   #startSocketPath(hooks: Hooks): void {

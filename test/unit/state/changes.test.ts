@@ -85,6 +85,18 @@ describe('what changed', () => {
     expect(state.hasChanges).toBe(false);
   });
 
+  test('what is pending is counted by Services, their own changes apart from those of their endpoints', () => {
+    const state = settled(serviceOf({ ports: [portOf('http', 80), portOf('https', 443)] }));
+    state.upsert(serviceOf({ name: 'api', clusterIPs: ['10.96.0.11'] }));
+    state.upsert(sliceOf(['10.244.1.1']));
+    state.upsert(sliceOf(['10.244.1.2'], { name: 'web-2' }));
+    expect(state.pending).toEqual({ services: 2, endpoints: 1 });
+    state.delete('Service', 'default', 'api');
+    expect(state.pending).toEqual({ services: 1, endpoints: 1 });
+    state.takeChanges();
+    expect(state.pending).toEqual({ services: 0, endpoints: 0 });
+  });
+
   test('a changed slice asks for a pass, as in kube-proxy, also when no unit shows it', () => {
     const state = settled(serviceOf());
     state.upsert(sliceOf(['10.244.9.1'], { serviceName: 'nobody' }));
