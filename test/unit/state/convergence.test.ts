@@ -4,8 +4,17 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ClusterState } from '../../../src/state/cluster-state.ts';
-import type { Changes, ClusterObject, EndpointSlice, Node, Service, ServicePort } from '../../../src/state/model.ts';
-import { printDesiredState, printServicePort } from '../../../src/state/print.ts';
+import type {
+  Changes,
+  ClusterObject,
+  EndpointSlice,
+  HealthCheck,
+  Node,
+  Service,
+  ServiceCIDR,
+  ServicePort,
+} from '../../../src/state/model.ts';
+import { printServicePort } from '../../../src/state/print.ts';
 import { frontendKeysOf, servicePortsOf } from '../../../src/state/service-ports.ts';
 import { NODE, podOf, portOf, sliceOf } from './objects.ts';
 
@@ -32,12 +41,12 @@ function serviceArbitrary(name: string, number: number): fc.Arbitrary<Service> {
     clusterIPs: mostly(both, both.slice(0, 1), both.slice(1), []),
     externalIPs: fc.subarray([`192.0.2.${number}`, `2001:db8::${number}`]),
     loadBalancerVIPs: fc.subarray([`198.51.100.${number}`]),
-    loadBalancerSourceRanges: fc.constant([]),
+    loadBalancerSourceRanges: fc.subarray(['203.0.113.0/24', '10.0.0.0/8', 'fd00::/8']),
     ports: fc.subarray([http, portOf('', 81), portOf('http', 80, { protocol: 'UDP' })], { minLength: 1 }),
     internalTrafficPolicy: policy,
     externalTrafficPolicy: policy,
     sessionAffinitySeconds: fc.constantFrom(0, 60),
-    healthCheckNodePort: fc.constant(0),
+    healthCheckNodePort: fc.constantFrom(0, 32000 + number),
   });
 }
 
@@ -70,8 +79,10 @@ const slice: fc.Arbitrary<EndpointSlice> = fc
       { minLength: 1 },
     ),
     pods: fc.array(pod, { maxLength: 4 }),
+    triggerMs: fc.option(fc.integer({ min: 1, max: 5 })),
   })
-  .map(({ pods, ...values }) => {
+  .map(({ pods, triggerMs, ...rest }) => {
+    const values = triggerMs === null ? rest : { ...rest, lastChangeTriggerMs: triggerMs };
     const prefix = values.ipFamily === 'IPv4' ? '10.244.1.' : 'fd00:244::';
     return sliceOf(
       pods.map(({ number, values }) => podOf(`${prefix}${number}`, values)),
@@ -83,8 +94,16 @@ const node: fc.Arbitrary<Node> = fc.constantFrom('zone-1', 'zone-2', 'zone-3').m
   return { kind: 'Node', name: NODE, labels: { 'topology.kubernetes.io/zone': zone }, addresses: [], podCIDRs: [] };
 });
 
+const otherNode: fc.Arbitrary<Node> = node.map((object) => ({ ...object, name: 'node-b' }));
+
+const serviceCIDR: fc.Arbitrary<ServiceCIDR> = fc.record({
+  kind: fc.constant('ServiceCIDR' as const),
+  name: fc.constantFrom('a', 'b'),
+  cidrs: fc.subarray(['10.96.0.0/16', '10.97.0.0/16', 'fd00:96::/112']),
+});
+
 function eventsOf(service: fc.Arbitrary<Service>): fc.Arbitrary<Event[]> {
-  const object: fc.Arbitrary<ClusterObject> = fc.oneof(service, slice, slice, node);
+  const object: fc.Arbitrary<ClusterObject> = fc.oneof(service, service, slice, slice, slice, node, otherNode, serviceCIDR);
   return fc.array(fc.record({ object, isDeleted: fc.nat(3).map((n) => n === 0) }), { minLength: 8, maxLength: 60 });
 }
 const distinct = eventsOf(fc.oneof(...NAMES.map((name, i) => serviceArbitrary(name, i + 1))));
@@ -110,50 +129,131 @@ function finalObjects(events: readonly Event[]): ClusterObject[] {
 
 const linesOf = (state: ClusterState): string[] => [...state.desired().servicePorts.values()].map(printServicePort).sort();
 
-test('any way to the same objects ends in the same units, in whatever order a fresh state gets them', () => {
+/** All of the picture, as plain values that do not depend on the order of anything. */
+function pictureOf(state: ClusterState) {
+  const { servicePorts, healthChecks, serviceCIDRs, node } = state.desired();
+  return { servicePorts: sorted(servicePorts), healthChecks: sorted(healthChecks), serviceCIDRs, node };
+}
+const sorted = <V>(map: ReadonlyMap<string, V>): [string, V][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+
+test('any way to the same objects ends in the same picture, in whatever order a fresh state gets them', () => {
   const shuffled = distinct.chain((events) => {
     const objects = finalObjects(events);
     return fc.tuple(fc.constant(events), fc.shuffledSubarray(objects, { minLength: objects.length }));
   });
   fc.assert(
-    fc.property(shuffled, fc.nat(5), ([events, objects], looksEvery) => {
+    fc.property(shuffled, fc.nat(5), fc.nat(7), ([events, objects], looksEvery, takesEvery) => {
       const state = new ClusterState(NODE);
       for (const [i, event] of events.entries()) {
         tell(state, event);
+        if (event.isDeleted)
+          tell(state, event); // told twice
+        else state.upsert(structuredClone(event.object));
         if (looksEvery > 0 && i % looksEvery === 0) state.desired();
+        if (takesEvery > 0 && i % takesEvery === 0) state.takeChanges();
       }
       const fresh = new ClusterState(NODE);
       for (const object of objects) fresh.upsert(object);
       expect(linesOf(state)).toEqual(linesOf(fresh));
-      expect(printDesiredState(state.desired(), { endpoints: true })).toBe(
-        printDesiredState(fresh.desired(), { endpoints: true }),
-      );
+      expect(pictureOf(state)).toEqual(pictureOf(fresh));
       expect(state.takeConflicts()).toEqual([]);
     }),
     { numRuns: 500 },
   );
 });
 
+/** Applies what changed, and nothing else. */
+class Mirror {
+  readonly servicePorts = new Map<string, ServicePort>();
+  readonly healthChecks = new Map<string, HealthCheck>();
+  readonly triggerTimesMs = new Map<string, number[]>();
+
+  apply(state: ClusterState, { upserted, removed, healthChecks, endpoints }: Required<Changes>): void {
+    const desired = state.desired();
+    for (const key of removed) this.servicePorts.delete(key);
+    for (const key of upserted) this.servicePorts.set(key, desired.servicePorts.get(key) as ServicePort);
+    for (const key of healthChecks) {
+      const check = desired.healthChecks.get(key);
+      if (check) this.healthChecks.set(key, check);
+      else this.healthChecks.delete(key);
+    }
+    for (const [key, { triggerTimesMs }] of endpoints) {
+      this.triggerTimesMs.set(key, [...(this.triggerTimesMs.get(key) ?? []), ...triggerTimesMs]);
+    }
+  }
+}
+
 test('one who applies only what changed has the same picture, also when some applications fail', () => {
   fc.assert(
-    fc.property(contested, fc.infiniteStream(fc.constantFrom('wait', 'apply', 'fail')), (events, steps) => {
+    fc.property(contested, fc.infiniteStream(fc.constantFrom('wait', 'apply', 'fail', 'half', 'one')), (events, steps) => {
       const state = new ClusterState(NODE);
-      const applied = new Map<string, ServicePort>();
-      const apply = ({ upserted, removed }: Changes): void => {
-        const { servicePorts } = state.desired();
-        for (const key of removed) applied.delete(key);
-        for (const key of upserted) applied.set(key, servicePorts.get(key) as ServicePort);
-      };
+      const mirror = new Mirror();
       for (const event of events) {
         tell(state, event);
         const { value: step } = steps.next();
-        if (step === 'fail') state.restoreChanges(state.takeChanges());
-        if (step === 'apply') apply(state.takeChanges());
+        if (step === 'wait') continue;
+        const changes = state.takeChanges();
+        if (step === 'apply' || step === 'half') mirror.apply(state, changes);
+        // Half of it was written, then more came, and only then it is known to have failed.
+        if (step === 'half') tell(state, event);
+        if (step === 'fail' || step === 'half') state.restoreChanges(changes);
+        // A single unit failed, as the loop tells it.
+        if (step === 'one') {
+          const [first = ''] = changes.upserted;
+          const before = mirror.servicePorts.get(first);
+          mirror.apply(state, changes);
+          if (before) mirror.servicePorts.set(first, before);
+          else mirror.servicePorts.delete(first);
+          if (first) state.restoreChanges({ full: false, upserted: new Set([first]), removed: new Set() });
+        }
       }
-      apply(state.takeChanges());
-      expect(printDesiredState({ servicePorts: applied }, { endpoints: true })).toBe(
-        printDesiredState(state.desired(), { endpoints: true }),
-      );
+      mirror.apply(state, state.takeChanges());
+      expect({
+        ...pictureOf(state),
+        servicePorts: sorted(mirror.servicePorts),
+        healthChecks: sorted(mirror.healthChecks),
+      }).toEqual(pictureOf(state));
+      expect(state.hasChanges).toBe(false);
+      expect(state.pending).toEqual({ services: 0, endpoints: 0 });
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('what is told as changed is changed, and nothing else is, while nothing fails', () => {
+  fc.assert(
+    fc.property(contested, fc.infiniteStream(fc.boolean()), (events, takes) => {
+      const state = new ClusterState(NODE);
+      let before = new Map(state.desired().servicePorts);
+      for (const event of events) {
+        tell(state, event);
+        state.desired(); // makes units, also those that the next event takes away
+        if (!takes.next().value) continue;
+        const { upserted, removed } = state.takeChanges();
+        const after = new Map(state.desired().servicePorts);
+        const isChanged = (key: string): boolean => before.get(key) !== after.get(key);
+        expect([...upserted].sort()).toEqual([...after.keys()].filter(isChanged).sort());
+        expect([...removed].sort()).toEqual([...before.keys()].filter((key) => !after.has(key)).sort());
+        before = after;
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('failures change nothing of when endpoints are told to have changed', () => {
+  const slices = fc.array(fc.record({ object: slice, isDeleted: fc.nat(5).map((n) => n === 0) }), { maxLength: 30 });
+  fc.assert(
+    fc.property(slices, fc.infiniteStream(fc.constantFrom('wait', 'fail')), (events, steps) => {
+      const [smooth, bumpy] = [new ClusterState(NODE), new ClusterState(NODE)];
+      for (const event of events) {
+        const failing = steps.next().value === 'fail' ? bumpy.takeChanges() : null;
+        for (const state of [smooth, bumpy]) tell(state, event);
+        if (failing) bumpy.restoreChanges(failing);
+      }
+      const timesOf = (state: ClusterState): [string, readonly number[]][] =>
+        sorted(state.takeChanges().endpoints).map(([key, { triggerTimesMs }]) => [key, triggerTimesMs]);
+      expect(timesOf(bumpy)).toEqual(timesOf(smooth));
     }),
     { numRuns: 500 },
   );
