@@ -65,6 +65,7 @@ export function readEndpointSlice(object: ObjectReader, namespace: string, name:
   if (addressType === 'FQDN') return null;
   const metadata = object.object('metadata');
   const labels = metadata.labels('labels');
+  if (!labels[SERVICE_NAME_LABEL]) metadata.omit('labels', `has no ${SERVICE_NAME_LABEL}: the slice belongs to no Service`);
   const triggerMs = readTriggerTime(metadata);
   return {
     kind: 'EndpointSlice',

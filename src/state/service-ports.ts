@@ -29,24 +29,25 @@ export function servicePortsOf(service: Service): BareServicePort[] {
   if (!isProgrammed(service)) return [];
   return service.clusterIPs.flatMap((clusterIP) => {
     const ipFamily: IpFamily = ipFamilyOf(clusterIP);
-    const ofFamily = (addresses: readonly string[]): string[] => addresses.filter((address) => ipFamilyOf(address) === ipFamily);
-    return service.ports.map((port) => ({
-      key: `${service.namespace}/${service.name}:${port.name}/${port.protocol}/${ipFamily}`,
+    const ofFamily = (addresses: readonly string[]): string[] => [
+      ...new Set(addresses.filter((address) => ipFamilyOf(address) === ipFamily)),
+    ];
+    const common = {
       namespace: service.namespace,
       name: service.name,
-      portName: port.name,
-      protocol: port.protocol,
       ipFamily,
       clusterIP,
-      port: port.port,
-      nodePort: port.nodePort,
       externalIPs: ofFamily(service.externalIPs),
       loadBalancerVIPs: ofFamily(service.loadBalancerVIPs),
       sourceRanges: ofFamily(service.loadBalancerSourceRanges),
       internalTrafficPolicy: service.internalTrafficPolicy,
       externalTrafficPolicy: externalTrafficPolicy(service),
       sessionAffinitySeconds: service.sessionAffinitySeconds,
-    }));
+    };
+    return service.ports.map(({ name, protocol, port, nodePort }) => {
+      const key = `${service.namespace}/${service.name}:${name}/${protocol}/${ipFamily}`;
+      return { key, portName: name, protocol, port, nodePort, ...common };
+    });
   });
 }
 

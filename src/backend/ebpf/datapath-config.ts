@@ -21,6 +21,9 @@ const UDP_STREAM_MS = 120 * 1000;
 const TCP_SYN_MS = 60 * 1000;
 const TCP_CLOSED_MS = 10 * 1000;
 
+// Stand for `primary`: whatever the node's own addresses are, loopback is not among them.
+const NO_LOOPBACK = ['192.0.2.1', '2001:db8::1'];
+
 const nanoseconds = (configuredMs: number, defaultMs: number): bigint => BigInt(configuredMs || defaultMs) * 1_000_000n;
 
 interface DetectorSetting {
@@ -46,8 +49,7 @@ export function datapathConfig(config: Config, podCIDRs: readonly string[], netn
   const { ebpf, conntrack } = config;
   const v4 = detectorOf(config, podCIDRs, 'IPv4');
   const v6 = detectorOf(config, podCIDRs, 'IPv6');
-  // The node's own addresses say nothing about loopback.
-  const blocks = nodePortBlocks(config.nodePortAddresses, []);
+  const blocks = nodePortBlocks(config.nodePortAddresses, NO_LOOPBACK);
   return {
     hostNetnsCookie: netnsCookie,
     socketPath: SOCKET_PATHS[ebpf.socketPath],

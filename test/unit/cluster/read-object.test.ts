@@ -223,9 +223,15 @@ describe('an EndpointSlice', () => {
     ['2026-13-02T03:04:05Z', undefined, 1],
   ])('whose change was triggered at %j has the time %s', (text, ms, omissions) => {
     const annotations = { 'endpoints.kubernetes.io/last-change-trigger-time': text };
-    const value = slice({ metadata: { name: 'web-1', annotations } });
+    const value = slice({ metadata: { name: 'web-1', labels: { 'kubernetes.io/service-name': 'web' }, annotations } });
     expect((objectIn(value) as EndpointSlice).lastChangeTriggerMs).toBe(ms);
     expect(omissionsIn(value)).toHaveLength(omissions);
+  });
+
+  test('that names no Service is told', () => {
+    expect(omissionsIn(slice({ metadata: { name: 'web-1' } }))).toEqual([
+      'metadata.labels has no kubernetes.io/service-name: the slice belongs to no Service',
+    ]);
   });
 
   test('of names is nothing for a proxy', () => {
