@@ -199,8 +199,7 @@ export class ClusterState {
       const granted = this.#granted.get(serviceKey) ?? [];
       for (const bare of granted) this.#units.set(bare.key, { ...bare, ...endpointLists(slices, bare, place) });
       const service = this.#services.get(serviceKey);
-      const families = new Set(granted.map(({ ipFamily }) => ipFamily));
-      const check = service ? healthCheckOf(service, families, slices, this.#nodeName) : null;
+      const check = service ? healthCheckOf(service, granted, slices, this.#nodeName) : null;
       if (check) this.#healthChecks.set(serviceKey, check);
       else this.#healthChecks.delete(serviceKey);
     }

@@ -1,6 +1,6 @@
 // What the health-check node port of a Service answers with. (kube-proxy-parity.md 3.3)
 import { mergeEndpoints, portsOf } from './endpoints.ts';
-import type { EndpointSlice, HealthCheck, IpFamily, Service } from './model.ts';
+import type { EndpointSlice, HealthCheck, IpFamily, Service, ServicePort } from './model.ts';
 
 /** Only load balancers ask which nodes have endpoints, and only where that matters to them. */
 function needsHealthCheck(service: Service): boolean {
@@ -21,14 +21,15 @@ export function localReadyAddresses(slices: readonly EndpointSlice[], ipFamily: 
   return addresses;
 }
 
-/** Null: the Service has none. families: those in which it has units; each is asked, and answers, on its own. */
+/** Null: the Service has none. units: those that it has; each of their families is asked, and answers, on its own. */
 export function healthCheckOf(
   service: Service,
-  families: ReadonlySet<IpFamily>,
+  units: readonly Pick<ServicePort, 'ipFamily'>[],
   slices: readonly EndpointSlice[],
   nodeName: string,
 ): HealthCheck | null {
-  if (!needsHealthCheck(service) || families.size === 0) return null;
+  if (!needsHealthCheck(service) || units.length === 0) return null;
+  const families = new Set(units.map(({ ipFamily }) => ipFamily));
   const count = (family: IpFamily): number | null =>
     families.has(family) ? localReadyAddresses(slices, family, nodeName).size : null;
   return {

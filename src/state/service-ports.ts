@@ -29,9 +29,8 @@ export function servicePortsOf(service: Service): BareServicePort[] {
   if (!isProgrammed(service)) return [];
   return service.clusterIPs.flatMap((clusterIP) => {
     const ipFamily: IpFamily = ipFamilyOf(clusterIP);
-    const ofFamily = (addresses: readonly string[]): string[] => [
-      ...new Set(addresses.filter((address) => ipFamilyOf(address) === ipFamily)),
-    ];
+    const ofFamily = (addresses: readonly string[]): readonly string[] =>
+      addresses.length === 0 ? addresses : [...new Set(addresses.filter((address) => ipFamilyOf(address) === ipFamily))];
     const common = {
       namespace: service.namespace,
       name: service.name,
