@@ -76,6 +76,14 @@ describe('a Service becomes units', () => {
   });
 });
 
+test('the headless label leaves out slices only: a Service that carries it and has a cluster IP is served (since 1.35)', () => {
+  const labels = { 'service.kubernetes.io/headless': '' };
+  const state = stateOf(serviceOf({ labels }), sliceOf(['10.244.1.1']));
+  expect(unitsOf(state).map(({ clusterEndpoints }) => clusterEndpoints.length)).toEqual([1]);
+  state.upsert(sliceOf(['10.244.1.1'], { labels }));
+  expect(unitsOf(state).map(({ clusterEndpoints }) => clusterEndpoints.length)).toEqual([0]);
+});
+
 describe('Services left alone', () => {
   const left: [string, Partial<Service>][] = [
     ['a headless one', { clusterIPs: [] }],
