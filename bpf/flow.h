@@ -69,8 +69,13 @@ static __always_inline __u64 flow_timeout_ns(const struct lb_flow_state *s)
 {
 	__u32 flags = s->flags;
 
-	if (s->protocol != IPPROTO_TCP)
+	if (s->protocol == IPPROTO_UDP)
 		return flags & LB_FLOW_REPLIED ? cfg_udp_stream_ns : cfg_udp_unreplied_ns;
+	if (s->protocol == IPPROTO_SCTP) {
+		if (flow_is_closed(flags))
+			return cfg_sctp_closed_ns;
+		return flags & LB_FLOW_ESTABLISHED ? cfg_sctp_established_ns : cfg_sctp_init_ns;
+	}
 	if (flow_is_closed(flags))
 		return cfg_tcp_closed_ns;
 	if (!(flags & LB_FLOW_ESTABLISHED))
@@ -182,6 +187,22 @@ static __noinline int flow_insert(const struct lb_flow_key *key, const struct lb
 	return bpf_map_update_elem(&flows, key, rewrite, BPF_NOEXIST);
 }
 
+/*
+ * An association ends by ABORT or SHUTDOWN COMPLETE. The steps before (SHUTDOWN, SHUTDOWN ACK) shorten nothing: data may still be under way.
+ * Its middle is whatever the client says after the backend's first packet, but for an INIT sent again: COOKIE ECHO, as a rule.
+ */
+static __always_inline void flow_track_sctp(const struct packet *p, bool reply, __u32 flags, __u32 *set, __u32 *clear)
+{
+	if (p->sctp_chunk == SCTP_ABORT || p->sctp_chunk == SCTP_SHUTDOWN_COMPLETE) {
+		*set |= LB_FLOW_RESET;
+		return;
+	}
+	/* Life after the end: its verification tag was wrong and the peer ignored it. */
+	*clear = LB_FLOW_RESET;
+	if (!reply && flags & LB_FLOW_REPLIED && !packet_opens(p))
+		*set |= LB_FLOW_ESTABLISHED;
+}
+
 /* What a packet says about its flow. `reply`: it comes from the backend. Writes only what changes. */
 static __always_inline void flow_track(struct lb_flow_state *s, const struct packet *p, bool reply)
 {
@@ -204,6 +225,8 @@ static __always_inline void flow_track(struct lb_flow_state *s, const struct pac
 				set |= reply ? LB_FLOW_BACKEND_FIN : LB_FLOW_CLIENT_FIN;
 		}
 	}
+	if (p->key.protocol == IPPROTO_SCTP && p->fragment != PACKET_LATER_FRAGMENT)
+		flow_track_sctp(p, reply, flags, &set, &clear);
 	if ((flags & set) == set && !(flags & clear))
 		return;
 	/* Entering or leaving the closed state restarts the clock it is measured with. Atomic: egress sets LB_FLOW_SNAT meanwhile. */

@@ -64,13 +64,10 @@ static __always_inline int ingress_rewrite(struct __sk_buff *skb, const struct p
 	return TCX_NEXT;
 }
 
-/* A TCP SYN, or any datagram. */
-static __always_inline bool packet_may_open(const struct packet *p)
-{
-	return p->key.protocol != IPPROTO_TCP || (p->tcp_flags & (TCP_FLAG_SYN_BIT | TCP_FLAG_ACK_BIT)) == TCP_FLAG_SYN_BIT;
-}
-
-/* The client's packet of a flow that should not go on: closed or idle, or UDP whose backend has left. */
+/*
+ * The client's packet of a flow that should not go on: one that opens a connection where the last is closed or idle, or UDP whose backend
+ * has left. Connections whose backend has left go on for as long as it lives.
+ */
 static __always_inline bool flow_starts_anew(const struct flow *flow, const struct packet *p)
 {
 	const struct lb_flow_state *s = flow->state;
@@ -78,8 +75,10 @@ static __always_inline bool flow_starts_anew(const struct flow *flow, const stru
 
 	if (flow->rewrite.flags & LB_REWRITE_REPLY)
 		return false;
-	if (p->key.protocol == IPPROTO_TCP) {
-		return packet_may_open(p) && (flow_is_closed(s->flags) || flow_is_expired(s, bpf_ktime_get_coarse_ns()));
+	if (p->key.protocol != IPPROTO_UDP) {
+		if (!packet_opens(p))
+			return false;
+		return flow_is_closed(s->flags) || flow_is_expired(s, bpf_ktime_get_coarse_ns());
 	}
 	if (!backend_is_current(s->backend_id, s->backend_generation)) {
 		count(LB_FLOW_RESELECTED);
@@ -116,10 +115,16 @@ static __noinline int ingress_to_node(struct __sk_buff *skb, const struct packet
 
 	if (port < cfg_snat_port_min || port > cfg_snat_port_max)
 		return TCX_NEXT;
+	/*
+	 * Whether an association of the host explains this one cannot be asked (known.h), and SCTP takes any local port: the stack knows, and
+	 * answers with ABORT what it does not know.
+	 */
+	if (p->key.protocol == IPPROTO_SCTP)
+		return TCX_NEXT;
 	/* A listener of the host in that range, and connections of the host and of netfilter, are none of our business. */
 	if (known_to_socket(skb, &p->key, p->is_v4) || known_to_conntrack(skb, &p->key, p->is_v4))
 		return TCX_NEXT;
-	if (p->key.protocol == IPPROTO_TCP && p->tcp_flags & TCP_FLAG_SYN_BIT && !(p->tcp_flags & TCP_FLAG_ACK_BIT))
+	if (p->key.protocol == IPPROTO_TCP && packet_opens(p))
 		return TCX_NEXT; /* a new connection nobody listens for: the host's answer is the right one */
 	return drop(skb, p, LB_DROP_NO_FLOW);
 }
@@ -134,7 +139,7 @@ static __noinline int ingress_without_frontend(struct __sk_buff *skb, const stru
 		return ingress_to_node(skb, p);
 	if (address_flags & LB_ADDRESS_CLUSTER_IP)
 		return known_to_conntrack(skb, &p->key, p->is_v4) == KNOWN_ANSWERED ? TCX_NEXT : reject(skb, p);
-	if (!packet_may_open(p) || !address_is_in_service_cidr(&p->key.destination) ||
+	if (!packet_opens(p) || !address_is_in_service_cidr(&p->key.destination) ||
 	    known_to_conntrack(skb, &p->key, p->is_v4) == KNOWN_ANSWERED)
 		return TCX_NEXT;
 	return drop(skb, p, LB_DROP_UNALLOCATED);
@@ -149,8 +154,11 @@ static __noinline int ingress_new(struct __sk_buff *skb, const struct lb_device 
 
 	if (!frontend)
 		return TCX_NEXT;
-	if (!packet_may_open(p)) {
-		/* The flow may be netfilter's: of a kube-proxy before us, or a masqueraded one whose port equals a node port. */
+	if (!packet_opens(p)) {
+		/*
+		 * The flow may be netfilter's: of a kube-proxy before us, or a masqueraded one whose port equals a node port. Of SCTP nobody can
+		 * tell (known.h), so all of it is dropped: associations of a kube-proxy before us end, and their clients begin anew.
+		 */
 		if (known_to_conntrack(skb, &p->key, p->is_v4) ||
 		    (frontend->flags & LB_FRONTEND_NODE_PORT && known_to_socket(skb, &p->key, p->is_v4)))
 			return TCX_NEXT;
@@ -233,7 +241,7 @@ SEC("tcx/ingress") int tc_ingress(struct __sk_buff *skb)
 	if (!packet_is_ours(skb, dev))
 		return TCX_NEXT;
 	if (!frontend)
-		return address_flags || packet_may_open(&p) ? ingress_without_frontend(skb, &p, address_flags) : TCX_NEXT;
+		return address_flags || packet_opens(&p) ? ingress_without_frontend(skb, &p, address_flags) : TCX_NEXT;
 	return ingress_new(skb, dev, &p, frontend, &flow);
 }
 

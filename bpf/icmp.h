@@ -61,7 +61,7 @@ static __always_inline __u32 icmp_redirect_inner(struct __sk_buff *skb, const st
 	return 0;
 }
 
-/* False when the inner packet is cut before its ports, is a later fragment, or is neither TCP nor UDP. */
+/* False when the inner packet is cut before its ports, is a later fragment, or is of a protocol without ports. */
 static __noinline int icmp_inner(struct __sk_buff *skb, __u32 at, bool is_v4, struct inner *inner)
 {
 	struct ipv6hdr v6;
@@ -84,7 +84,7 @@ static __noinline int icmp_inner(struct __sk_buff *skb, __u32 at, bool is_v4, st
 		inner->key.protocol = v6.nexthdr;
 		at += sizeof(v6);
 	}
-	if (inner->key.protocol != IPPROTO_TCP && inner->key.protocol != IPPROTO_UDP)
+	if (inner->key.protocol != IPPROTO_TCP && inner->key.protocol != IPPROTO_UDP && inner->key.protocol != IPPROTO_SCTP)
 		return false;
 	if (bpf_skb_load_bytes(skb, at, &ports, sizeof(ports)))
 		return false;

@@ -59,6 +59,8 @@ static __noinline int known_to_conntrack(struct __sk_buff *skb, const struct lb_
 	 */
 	if (!bpf_core_type_exists(struct bpf_ct_opts___local))
 		return KNOWN_NOT;
+	if (key->protocol == IPPROTO_SCTP)
+		return KNOWN_NOT; /* conntrack itself knows SCTP, but its kfunc answers for TCP and UDP only */
 	/* Two calls, because the verifier wants a constant size. */
 	known_tuple(key, is_v4, &tuple);
 	if (is_v4)
@@ -78,6 +80,8 @@ static __noinline int known_to_socket(struct __sk_buff *skb, const struct lb_flo
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *sock;
 
+	if (key->protocol == IPPROTO_SCTP)
+		return 0; /* no helper looks them up */
 	known_tuple(key, is_v4, &tuple);
 	if (key->protocol == IPPROTO_TCP)
 		sock = bpf_skc_lookup_tcp(skb, &tuple, is_v4 ? sizeof(tuple.ipv4) : sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);

@@ -186,10 +186,10 @@ struct lb_rewrite {
 
 enum lb_flow_flag {
 	LB_FLOW_REPLIED = 1,     /* a packet of the backend was seen */
-	LB_FLOW_ESTABLISHED = 2, /* TCP: the client answered the backend's first packet */
+	LB_FLOW_ESTABLISHED = 2, /* TCP, SCTP: the client answered the backend's first packet */
 	LB_FLOW_CLIENT_FIN = 4,
 	LB_FLOW_BACKEND_FIN = 8,
-	LB_FLOW_RESET = 16,
+	LB_FLOW_RESET = 16,       /* TCP: RST; SCTP: ABORT or SHUTDOWN COMPLETE */
 	LB_FLOW_SNAT = 32,        /* source and source_port are set: four entries instead of two */
 	LB_FLOW_STEERED = 64,     /* has a steering entry */
 	LB_FLOW_MASQUERADE = 128, /* wants a source of ours at its first egress */
@@ -275,14 +275,14 @@ enum lb_counter {
 	LB_DROP_NO_LOCAL_ENDPOINT, /* Local policy, endpoints only on other nodes */
 	LB_DROP_SOURCE_RANGE,      /* to a load-balancer IP, from outside of loadBalancerSourceRanges */
 	LB_DROP_UNALLOCATED,       /* to an address of a ServiceCIDR that no Service has */
-	LB_DROP_NO_FLOW,           /* TCP without SYN, or a packet to our SNAT range, that nobody knows (rule 7) */
+	LB_DROP_NO_FLOW,           /* TCP without SYN, SCTP without INIT, or to our SNAT range: nobody knows it (rule 7) */
 	LB_DROP_FLOWS_FULL,        /* no free row in flow_states or flows */
 	LB_DROP_PORT_COLLISION,    /* no free client port for a second flow to one backend (rule 5) */
 	LB_DROP_SNAT_EXHAUSTED,    /* no free source port after all probes */
 	LB_DROP_SNAT_RACED,        /* two first packets of one flow at once; the second is sent again by its client */
 	LB_DROP_NO_SOURCE,         /* the device has no address of this family to masquerade with */
 	LB_DROP_STALE_LIST,        /* the backend list changed twice while it was read */
-	LB_DROP_REWRITE_FAILED,    /* the kernel refused to change the packet */
+	LB_DROP_REWRITE_FAILED,    /* the kernel refused to change the packet; an SCTP fragment needs other ports */
 	LB_DROP_ICMP_REDIRECT,     /* an ICMP redirect about a translated flow (rule 4) */
 	LB_COUNTER_MAX,
 };

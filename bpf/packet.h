@@ -24,6 +24,24 @@
 #define TCP_FLAG_RST_BIT 0x04
 #define TCP_FLAG_ACK_BIT 0x10
 
+/* Chunk types of RFC 9260 section 3.2 that begin or end an association. Each is the first chunk of its packet, or the only one. */
+enum sctp_chunk_type {
+	SCTP_INIT = 1,
+	SCTP_ABORT = 6,
+	SCTP_SHUTDOWN_COMPLETE = 14,
+};
+
+/* RFC 9260 section 3: the common header, and the beginning of the first chunk, without which there is no packet. */
+struct sctp_header {
+	__be16 source;
+	__be16 destination;
+	__be32 tag;
+	__be32 checksum; /* CRC32c, lowest octet first; zero: none yet, see nat.h */
+	__u8 chunk;      /* enum sctp_chunk_type, or another one */
+	__u8 chunk_flags;
+	__be16 chunk_length;
+};
+
 /* One header for ICMP (RFC 792) and ICMPv6 (RFC 4443). Not from linux/icmp.h, which drags in user-space headers. */
 struct icmp_header {
 	__u8 type;
@@ -48,7 +66,7 @@ enum packet_fragment {
 };
 
 enum parse_result {
-	PARSE_OK = 0,    /* TCP, UDP or ICMP: key and offsets are set */
+	PARSE_OK = 0,    /* TCP, UDP, SCTP or ICMP: key and offsets are set */
 	PARSE_OTHER = 1, /* not for us */
 	PARSE_SHORT = 2, /* the linear part ends too early */
 };
@@ -61,7 +79,7 @@ struct packet {
 	__u8 is_v4;
 	__u8 fragment; /* enum packet_fragment */
 	__u8 tcp_flags;
-	__u8 pad;
+	__u8 sctp_chunk; /* type of the first chunk */
 };
 
 struct ports {
@@ -69,10 +87,27 @@ struct ports {
 	__be16 destination;
 };
 
+/*
+ * Is this the first packet that a client sends, or the same once more? TCP: SYN. SCTP: INIT, which comes alone. Datagrams are all alike.
+ * A fragment that is not the first has neither flags nor chunk, so it begins no connection.
+ */
+static __always_inline bool packet_opens(const struct packet *p)
+{
+	switch (p->key.protocol) {
+	case IPPROTO_TCP:
+		return (p->tcp_flags & (TCP_FLAG_SYN_BIT | TCP_FLAG_ACK_BIT)) == TCP_FLAG_SYN_BIT;
+	case IPPROTO_SCTP:
+		return p->sctp_chunk == SCTP_INIT;
+	default:
+		return true;
+	}
+}
+
 /* Reads ports and flags at l4_offset. ICMP has no ports: type and code are read by icmp.h. */
 static __always_inline enum parse_result parse_l4(void *data, void *data_end, struct packet *p)
 {
 	struct tcphdr *tcp = data + p->l4_offset;
+	struct sctp_header *sctp = data + p->l4_offset;
 	struct ports *ports = data + p->l4_offset;
 
 	switch (p->key.protocol) {
@@ -88,6 +123,13 @@ static __always_inline enum parse_result parse_l4(void *data, void *data_end, st
 			return PARSE_OK;
 		if (data + p->l4_offset + sizeof(struct udphdr) > data_end)
 			return PARSE_SHORT;
+		break;
+	case IPPROTO_SCTP:
+		if (p->fragment == PACKET_LATER_FRAGMENT)
+			return PARSE_OK;
+		if ((void *)(sctp + 1) > data_end)
+			return PARSE_SHORT;
+		p->sctp_chunk = sctp->chunk;
 		break;
 	case IPPROTO_ICMP:
 		return p->is_v4 ? PARSE_OK : PARSE_OTHER;

@@ -2,7 +2,8 @@
 /*
  * ICMP and ICMPv6 "port unreachable", made out of the packet that is refused and sent back where it came from.
  * The refused packet's headers stay where they are; room for the new ones is made in front of them. So a partial checksum
- * (a pod's own packet) still points at its TCP header, and whoever fills it in does no harm.
+ * (a pod's own packet) still points at its TCP header, and whoever fills it in does no harm. SCTP's would be a CRC32c over what is quoted,
+ * which the error's own checksum does not expect; but devices that hand on packets without it (veth) do not fill it in.
  */
 #pragma once
 
@@ -10,8 +11,14 @@
 #include "config.h"
 #include "packet.h"
 
-/* What follows the refused IP header in the error: RFC 792 asks for 8 octets; TCP gets its whole header, see above. */
+/*
+ * What follows the refused IP header in the error: RFC 792 asks for 8 octets; TCP gets its whole header, see above. SCTP gets its header
+ * and of an INIT as much as the initiate tag, by which the client knows that the error is about its own (RFC 9260 section 10, ICMP6);
+ * of other chunks, whose verification tag says so, the chunk's header, which is there in every packet.
+ */
 #define REJECT_TCP_OCTETS 20
+#define REJECT_SCTP_INIT_OCTETS 20
+#define REJECT_SCTP_OCTETS 16
 #define REJECT_UDP_OCTETS 8
 #define REJECT_INNER_MAX 80 /* IPv4 header with all options, and a TCP header */
 #define REJECT_HOP_LIMIT 64
@@ -35,16 +42,30 @@ static __always_inline __u16 fold_checksum(__u64 sum)
 	return ~sum;
 }
 
+static __always_inline __u32 reject_l4_octets(const struct packet *p)
+{
+	switch (p->key.protocol) {
+	case IPPROTO_TCP:
+		return REJECT_TCP_OCTETS;
+	case IPPROTO_SCTP:
+		return packet_opens(p) ? REJECT_SCTP_INIT_OCTETS : REJECT_SCTP_OCTETS;
+	default:
+		return REJECT_UDP_OCTETS;
+	}
+}
+
 /* Leaves the headers that go into the error, with room for `room` octets before them; sums them up. */
 static __always_inline int reject_prepare(struct __sk_buff *skb, const struct packet *p, __u32 room, __u32 *inner_octets,
 					  __s64 *sum)
 {
-	__u32 inner = p->l4_offset - p->l3_offset + (p->key.protocol == IPPROTO_TCP ? REJECT_TCP_OCTETS : REJECT_UDP_OCTETS);
+	__u32 inner = p->l4_offset - p->l3_offset + reject_l4_octets(p);
 	__u8 copy[REJECT_INNER_MAX] = {};
 
 	/* In this order: the verifier of Linux 7.2 forgets the lower bound of a number that could still be negative. */
 	if (inner > REJECT_INNER_MAX || inner < 28)
 		return -1;
+	if (p->l3_offset + inner > skb->len)
+		return -1; /* an INIT that is cut: no stack would take it */
 	if (bpf_skb_change_tail(skb, p->l3_offset + inner, 0))
 		return -1;
 	if (bpf_skb_load_bytes(skb, p->l3_offset, copy, inner))

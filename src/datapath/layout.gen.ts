@@ -868,6 +868,9 @@ export interface DatapathConfig {
   tcpClosedNs: bigint; // idle time of a TCP flow after FIN of both sides or RST
   udpUnrepliedNs: bigint; // idle time of a UDP flow without a reply
   udpStreamNs: bigint; // idle time of a UDP flow with a reply
+  sctpInitNs: bigint; // idle time of an SCTP flow whose handshake is not done
+  sctpEstablishedNs: bigint; // idle time of an established SCTP flow; heartbeats come more often
+  sctpClosedNs: bigint; // idle time of an SCTP flow after ABORT or SHUTDOWN COMPLETE
 }
 /** By variable name, as octets for BpfObject.setVariable. */
 export function configVariables(config: DatapathConfig): Map<string, Uint8Array> {
@@ -894,5 +897,8 @@ export function configVariables(config: DatapathConfig): Map<string, Uint8Array>
   { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.tcpClosedNs, true); variables.set('cfg_tcp_closed_ns', bytes); }
   { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.udpUnrepliedNs, true); variables.set('cfg_udp_unreplied_ns', bytes); }
   { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.udpStreamNs, true); variables.set('cfg_udp_stream_ns', bytes); }
+  { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.sctpInitNs, true); variables.set('cfg_sctp_init_ns', bytes); }
+  { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.sctpEstablishedNs, true); variables.set('cfg_sctp_established_ns', bytes); }
+  { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.sctpClosedNs, true); variables.set('cfg_sctp_closed_ns', bytes); }
   return variables;
 }

@@ -1,8 +1,8 @@
 // A small cluster in both families: one Service with every kind of frontend, its endpoints, and who talks to it.
 import type { Endpoint, IpFamily, ServicePort } from '../../src/state/model.ts';
-import { type Headers, type Packet, tcp, udp } from './packet/packet.ts';
+import { type Headers, type Packet, SCTP_CHUNK, sctp, tcp, udp } from './packet/packet.ts';
 
-export type Transport = 'TCP' | 'UDP';
+export type Transport = 'TCP' | 'UDP' | 'SCTP';
 
 export interface Addresses {
   readonly family: IpFamily;
@@ -52,8 +52,10 @@ export const CLIENT_PORT = 40000;
 
 /** For describe.each: every family with every transport. */
 export const CASES: readonly { addresses: Addresses; transport: Transport; title: string }[] = [V4, V6].flatMap((addresses) =>
-  (['TCP', 'UDP'] as const).map((transport) => ({ addresses, transport, title: `${addresses.family} ${transport}` })),
+  (['TCP', 'UDP', 'SCTP'] as const).map((transport) => ({ addresses, transport, title: `${addresses.family} ${transport}` })),
 );
+/** What conntrack's kfunc answers for. */
+export const TRACKED = CASES.filter(({ transport }) => transport !== 'SCTP');
 export const FAMILIES = [V4, V6].map((addresses) => ({ addresses, title: addresses.family }));
 
 export interface FrontendOf {
@@ -108,18 +110,25 @@ export function servicePort(addresses: Addresses, transport: Transport, over: Pa
 export interface Segment extends Headers {
   readonly sourcePort: number;
   readonly destinationPort: number;
-  readonly flags?: string; // TCP only
+  readonly flags?: string; // of TCP; of SCTP the chunk that says the same
   readonly payload?: Uint8Array;
   readonly checksum?: number;
 }
 
-/** Ports of a TCP or UDP packet. */
+/** Ports of a TCP, UDP or SCTP packet. */
 export function portsOf(packet: Packet): { sourcePort: number; destinationPort: number } {
-  if (packet.l4.kind !== 'tcp' && packet.l4.kind !== 'udp') throw new Error(`${packet.l4.kind} has no ports`);
+  if (!('sourcePort' in packet.l4)) throw new Error(`${packet.l4.kind} has no ports`);
   return { sourcePort: packet.l4.sourcePort, destinationPort: packet.l4.destinationPort };
 }
 
-/** One packet of this transport: a TCP SYN or a datagram unless the fields say otherwise. */
+/** What an SCTP end sends where a TCP end sends these flags. */
+const CHUNKS: Readonly<Record<string, number>> = {
+  ...{ S: SCTP_CHUNK.INIT, SA: SCTP_CHUNK.INIT_ACK, A: SCTP_CHUNK.SACK, PA: SCTP_CHUNK.DATA },
+  ...{ FA: SCTP_CHUNK.SHUTDOWN, R: SCTP_CHUNK.ABORT, RA: SCTP_CHUNK.ABORT },
+};
+
+/** One packet of this transport: a TCP SYN, an SCTP INIT or a datagram unless the fields say otherwise. */
 export function segment(transport: Transport, { flags, ...fields }: Segment): Packet {
+  if (transport === 'SCTP') return sctp({ ...fields, chunk: CHUNKS[flags ?? 'S'] ?? SCTP_CHUNK.INIT });
   return transport === 'TCP' ? tcp({ ...fields, ...(flags !== undefined && { flags }) }) : udp(fields);
 }

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { CASES } from './cluster.ts';
+import { TRACKED } from './cluster.ts';
 
 interface Outcome {
   readonly title: string;
@@ -20,7 +20,7 @@ beforeAll(() => {
   outcomes = JSON.parse(output) as Outcome[];
 });
 
-describe.each(CASES)('over $title', ({ title, transport }) => {
+describe.each(TRACKED)('over $title', ({ title, transport }) => {
   const outcome = (): Outcome => outcomes.find((found) => found.title === title)!;
 
   test('a packet to a port of the SNAT range is dropped, until conntrack knows its flow', () => {
@@ -40,7 +40,7 @@ describe.each(CASES)('over $title', ({ title, transport }) => {
   });
 });
 
-describe.each(CASES.filter(({ transport }) => transport === 'TCP'))('over $title', ({ title }) => {
+describe.each(TRACKED.filter(({ transport }) => transport === 'TCP'))('over $title', ({ title }) => {
   test('a packet in the midst of a connection to a ClusterIP passes unchanged when conntrack knows it', () => {
     expect(outcomes.find((found) => found.title === title)!.toClusterIP).toEqual(['drop', 'next', 'unchanged']);
   });

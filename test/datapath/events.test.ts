@@ -9,7 +9,7 @@ import type { Packet } from './packet/packet.ts';
 import { octetsOf } from './packet/write-packet.ts';
 
 const SETTLE_MS = 50; // events of one reason and CPU are 10 ms apart at least; the clock of the programs is coarse
-const PROTOCOLS = { TCP: 6, UDP: 17 };
+const PROTOCOLS = { TCP: 6, UDP: 17, SCTP: 132 };
 
 let datapath: Datapath;
 let withOnePort: Datapath;

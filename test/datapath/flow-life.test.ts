@@ -25,7 +25,7 @@ let impatient: Datapath;
 beforeAll(async () => {
   datapath = await Datapath.load();
   withOneFlow = await Datapath.load({ variables: { flowStates: 1 } });
-  impatient = await Datapath.load({ variables: { tcpSynNs: 0n, udpUnrepliedNs: 0n } });
+  impatient = await Datapath.load({ variables: { tcpSynNs: 0n, udpUnrepliedNs: 0n, sctpInitNs: 0n } });
 });
 beforeEach(() => {
   for (const loaded of [datapath, withOneFlow, impatient]) loaded.forgetFlows();

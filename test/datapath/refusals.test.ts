@@ -1,6 +1,18 @@
 // What is refused: with an ICMP error where no endpoint exists, in silence and by name elsewhere.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Addresses, CASES, CLIENT_PORT, endpoint, frontendsOf, PORT, segment, servicePort, V4, V6 } from './cluster.ts';
+import {
+  type Addresses,
+  CASES,
+  CLIENT_PORT,
+  endpoint,
+  frontendsOf,
+  PORT,
+  segment,
+  servicePort,
+  type Transport,
+  V4,
+  V6,
+} from './cluster.ts';
 import { Datapath } from './datapath.ts';
 import { icmp, OTHER_MAC, type Packet, PEER_MAC, text } from './packet/packet.ts';
 import './packet/to-be-packet.ts';
@@ -19,7 +31,7 @@ afterAll(() => {
 });
 
 const FRAME = 14;
-const QUOTED = { TCP: 20, UDP: 8 } as const;
+const QUOTED = { TCP: 20, UDP: 8, SCTP: 20 } as const;
 
 /** Port unreachable about this packet: turned around, quoting its IP header and `octets` of what follows. */
 function unreachable(about: Packet, { node, octets }: { node: string; octets: number }): Packet {
@@ -33,7 +45,7 @@ function unreachable(about: Packet, { node, octets }: { node: string; octets: nu
   });
 }
 
-const withoutEndpoints = (addresses: Addresses, transport: 'TCP' | 'UDP') =>
+const withoutEndpoints = (addresses: Addresses, transport: Transport) =>
   servicePort(addresses, transport, { clusterEndpoints: [] });
 
 describe.each(CASES)('over $title', ({ addresses, transport }) => {

@@ -3,10 +3,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { CLIENT_PORT, FAMILIES, PORT, segment, servicePort, TARGET_PORT, type Transport } from './cluster.ts';
 import { Datapath } from './datapath.ts';
 import { expire } from './expire.ts';
+import { SCTP_CHUNK, sctp } from './packet/packet.ts';
 
 const DAY_NS = 86_400_000_000_000n;
-const TIMEOUTS = ['tcpSynNs', 'tcpEstablishedNs', 'tcpCloseWaitNs', 'tcpClosedNs', 'udpUnrepliedNs', 'udpStreamNs'] as const;
+const TIMEOUTS = [
+  ...(['tcpSynNs', 'tcpEstablishedNs', 'tcpCloseWaitNs', 'tcpClosedNs'] as const),
+  ...(['udpUnrepliedNs', 'udpStreamNs'] as const),
+  ...(['sctpInitNs', 'sctpEstablishedNs', 'sctpClosedNs'] as const),
+];
 type Timeout = (typeof TIMEOUTS)[number];
+type Chunk = keyof typeof SCTP_CHUNK;
 
 /** '>S': the client sends a SYN; '<SA': the endpoint answers. The timeout that counts from then on. */
 const LIVES: readonly [Transport, string, Timeout][] = [
@@ -28,6 +34,19 @@ const LIVES: readonly [Transport, string, Timeout][] = [
   ['UDP', '> > >', 'udpUnrepliedNs'],
   ['UDP', '> <', 'udpStreamNs'],
   ['UDP', '> < >', 'udpStreamNs'],
+  ['SCTP', '>INIT', 'sctpInitNs'],
+  ['SCTP', '>INIT >INIT', 'sctpInitNs'],
+  ['SCTP', '>INIT <INIT_ACK', 'sctpInitNs'],
+  ['SCTP', '>INIT <INIT_ACK >INIT', 'sctpInitNs'], // the INIT ACK was lost
+  ['SCTP', '>INIT <INIT_ACK >COOKIE_ECHO', 'sctpEstablishedNs'],
+  ['SCTP', '>INIT <INIT_ACK >COOKIE_ECHO <SACK >DATA <HEARTBEAT', 'sctpEstablishedNs'],
+  ['SCTP', '>INIT <INIT_ACK >COOKIE_ECHO >SHUTDOWN', 'sctpEstablishedNs'],
+  ['SCTP', '>INIT <INIT_ACK >COOKIE_ECHO >SHUTDOWN <DATA >SACK <SHUTDOWN_ACK', 'sctpEstablishedNs'],
+  ['SCTP', '>INIT <INIT_ACK >COOKIE_ECHO >SHUTDOWN <SHUTDOWN_ACK >SHUTDOWN_COMPLETE', 'sctpClosedNs'],
+  ['SCTP', '>INIT <INIT_ACK >COOKIE_ECHO <SHUTDOWN >SHUTDOWN_ACK <SHUTDOWN_COMPLETE', 'sctpClosedNs'],
+  ['SCTP', '>INIT <INIT_ACK >COOKIE_ECHO >ABORT', 'sctpClosedNs'],
+  ['SCTP', '>INIT <ABORT', 'sctpClosedNs'],
+  ['SCTP', '>INIT <INIT_ACK >COOKIE_ECHO <ABORT >DATA', 'sctpEstablishedNs'], // the ABORT was ignored: its tag was wrong
 ];
 
 const datapaths = new Map<Timeout, Datapath>();
@@ -54,8 +73,10 @@ describe.each(FAMILIES)('a flow over $title', ({ addresses }) => {
         const flags = step.slice(1);
         const asks = { source: client, destination: clusterIP, sourcePort: CLIENT_PORT, destinationPort: PORT };
         const answers = { source: endpoint, destination: client, sourcePort: TARGET_PORT, destinationPort: CLIENT_PORT };
-        if (step.startsWith('>')) datapath.ingress(segment(transport, { ...asks, flags }));
-        else datapath.egress(segment(transport, { ...answers, flags }));
+        const packetOf = (ends: typeof asks) =>
+          transport === 'SCTP' ? sctp({ ...ends, chunk: SCTP_CHUNK[flags as Chunk] }) : segment(transport, { ...ends, flags });
+        if (step.startsWith('>')) datapath.ingress(packetOf(asks));
+        else datapath.egress(packetOf(answers));
       }
       expect(datapath.flows().length).toBe(1);
       const { inUse, expired } = expire(datapath);

@@ -71,7 +71,6 @@ describe.each(FAMILIES)('over $title', ({ addresses }) => {
   const ping = addresses.family === 'IPv4' ? 8 : 128;
 
   test.each([
-    ['SCTP', 132],
     ['GRE', 47],
     ['ESP', 50],
     ['UDP-Lite', 136],

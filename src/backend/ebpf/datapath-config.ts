@@ -20,6 +20,10 @@ const UDP_STREAM_MS = 120 * 1000;
 // Not configurable in kube-proxy: the kernel's defaults for nf_conntrack_tcp_timeout_syn_sent, rounded down, and _close.
 const TCP_SYN_MS = 60 * 1000;
 const TCP_CLOSED_MS = 10 * 1000;
+// The kernel's nf_conntrack_sctp_timeout_established, and room for the retries of a handshake and of a shutdown.
+const SCTP_INIT_MS = 30 * 1000;
+const SCTP_ESTABLISHED_MS = 210 * 1000;
+const SCTP_CLOSED_MS = 10 * 1000;
 
 // Stand for `primary`: whatever the node's own addresses are, loopback is not among them.
 const NO_LOOPBACK = ['192.0.2.1', '2001:db8::1'];
@@ -73,6 +77,9 @@ export function datapathConfig(config: Config, podCIDRs: readonly string[], netn
     tcpClosedNs: nanoseconds(0, TCP_CLOSED_MS),
     udpUnrepliedNs: nanoseconds(conntrack.udpTimeoutMs, UDP_UNREPLIED_MS),
     udpStreamNs: nanoseconds(conntrack.udpStreamTimeoutMs, UDP_STREAM_MS),
+    sctpInitNs: nanoseconds(0, SCTP_INIT_MS),
+    sctpEstablishedNs: nanoseconds(0, SCTP_ESTABLISHED_MS),
+    sctpClosedNs: nanoseconds(0, SCTP_CLOSED_MS),
   };
 }
 

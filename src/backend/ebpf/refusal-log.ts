@@ -10,6 +10,7 @@ const PROTOCOLS = new Map([
   [6, 'TCP'],
   [17, 'UDP'],
   [58, 'ICMPv6'],
+  [132, 'SCTP'],
 ]);
 const WINDOW_MS = 1000;
 

@@ -5,7 +5,7 @@ import { cidrContains, ipFamilyOf, parseCidr } from '../../state/ip.ts';
 import type { Endpoint, ServicePort } from '../../state/model.ts';
 
 /** IANA protocol numbers of what the programs translate. */
-export const PROTOCOL_NUMBERS: Readonly<Record<string, number>> = { TCP: 6, UDP: 17 };
+export const PROTOCOL_NUMBERS: Readonly<Record<string, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
 
 export interface FrontendRow {
   readonly key: FrontendKey;

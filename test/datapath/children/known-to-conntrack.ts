@@ -1,7 +1,7 @@
 // In a network namespace of its own: flows that only netfilter's conntrack knows. Prints what became of one packet each.
 import { execFileSync } from 'node:child_process';
 import { loadConntrack } from '../../../src/backend/ebpf/conntrack-sysctls.ts';
-import { CASES, CLIENT_PORT, NODE_PORT, PORT, portsOf, segment, servicePort, TARGET_PORT } from '../cluster.ts';
+import { CLIENT_PORT, NODE_PORT, PORT, portsOf, segment, servicePort, TARGET_PORT, TRACKED } from '../cluster.ts';
 import { Datapath } from '../datapath.ts';
 import { readPacket } from '../packet/read-packet.ts';
 
@@ -23,7 +23,7 @@ function remember(protocol: string, { source, sourcePort, destination, destinati
 
 loadConntrack(); // as turnout does: programs that are loaded before it never find its calls
 const datapath = await Datapath.load();
-const outcomes = CASES.map(({ addresses, transport, title }) => {
+const outcomes = TRACKED.map(({ addresses, transport, title }) => {
   datapath.program(servicePort(addresses, transport));
   const { client, clusterIP, node, endpoint } = addresses;
   const flows = {

@@ -42,7 +42,7 @@ function describePacket({ ip, l4 }: Pick<Packet, 'ip' | 'l4'>, prefix: string, f
   describeFields(ip, `${prefix}ip.`, fields);
   const layer = `${prefix}${l4.kind}.`;
   describeFields(l4, layer, fields);
-  if (l4.kind === 'raw' || (l4.kind === 'udp' && l4.checksum === 0)) return;
+  if (l4.kind === 'raw' || (l4.kind !== 'icmp' && l4.checksum === 0)) return;
   if (l4.checksum === undefined) fields.set(`${layer}checksum`, 'the right one');
   if (l4.kind !== 'icmp') return;
   try {

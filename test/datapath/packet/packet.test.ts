@@ -1,7 +1,8 @@
 // The builder against other people's knowledge: published headers, and octets whose checksums tcpdump found correct.
 import { describe, expect, test } from 'vitest';
+import { crc32c } from './crc32c.ts';
 import { packetDifference } from './difference.ts';
-import { changed, icmp, type Packet, raw, tcp, text, udp } from './packet.ts';
+import { changed, icmp, type Packet, raw, SCTP_CHUNK, sctp, tcp, text, udp } from './packet.ts';
 import { readIp, readPacket } from './read-packet.ts';
 import './to-be-packet.ts';
 import { ipOctets, octetsOf } from './write-packet.ts';
@@ -18,6 +19,11 @@ const packets: [string, Packet][] = [
   ['a UDP datagram', udp({ ...v4, ...ports })],
   ['an IPv6 UDP datagram', udp({ ...v6, ...ports })],
   ['a UDP datagram without checksum', udp({ ...v4, ...ports, checksum: 0 })],
+  ['an SCTP INIT', sctp({ ...v4, ...ports })],
+  ['an IPv6 SCTP INIT', sctp({ ...v6, ...ports })],
+  ['SCTP data', sctp({ ...v4, ...ports, chunk: SCTP_CHUNK.DATA, chunkFlags: 3, tag: 0xcafef00d, payload: text('hello, world') })],
+  ['two SCTP chunks', sctp({ ...v6, ...ports, chunk: SCTP_CHUNK.SACK, chunkLength: 16, payload: text('hello, world!') })],
+  ['an SCTP packet without checksum', sctp({ ...v4, ...ports, checksum: 0 })],
   ['a packet with IPv4 options', udp({ ...v4, ...ports, ip: { options: Uint8Array.of(148, 4, 0, 0) } })],
   [
     'a packet with IPv6 extension headers',
@@ -88,6 +94,14 @@ describe('the packet builder', () => {
     expect(Buffer.from(ipOctets(packet)).toString('hex')).toBe(expected.replaceAll(' ', ''));
   });
 
+  // RFC 3720 appendix B.4, and the check value of the catalogue of CRCs.
+  test.each([
+    ['32 octets of zero', new Uint8Array(32), 0x8a9136aa],
+    ['32 octets of ones', new Uint8Array(32).fill(0xff), 0x62a8ab43],
+    ['0, 1, ... 31', Uint8Array.from({ length: 32 }, (_, i) => i), 0x46dd794e],
+    ['"123456789"', text('123456789'), 0xe3069283],
+  ])('computes the published CRC32c of %s', (_, octets, expected) => expect(crc32c(octets)).toBe(expected));
+
   test('keeps a wrong checksum as a number', () => {
     const packet = tcp({ ...v4, ...ports, checksum: 0xdead });
     expect(readPacket(octetsOf(packet)).l4).toMatchObject({ checksum: 0xdead });
@@ -120,6 +134,13 @@ describe('the difference of two packets', () => {
     const about = (sourcePort: number) =>
       icmp({ ...v4, type: 3, code: 3, payload: ipOctets(udp({ ...v4, sourcePort, destinationPort: 53, checksum: 0 })) });
     expect(packetDifference(about(1), about(2))).toEqual(['icmp.inner.udp.sourcePort: expected 1, got 2']);
+  });
+
+  test('names a CRC that is wrong', () => {
+    const right = sctp({ ...v4, ...ports });
+    expect(packetDifference(right, changed({ ...right, l4: { ...right.l4, checksum: 1 } } as Packet, {}))).toEqual([
+      'sctp.checksum: expected the right one, got 0x0001',
+    ]);
   });
 
   test('is empty for the same octets only', () => {

@@ -71,6 +71,19 @@ export interface Icmp {
   readonly checksum?: number;
 }
 
+/** The common header and the first chunk; `payload` is what follows the chunk's header, with further chunks if any. */
+export interface Sctp {
+  readonly kind: 'sctp';
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly tag: number;
+  readonly chunk: number; // one of SCTP_CHUNK, or any other type
+  readonly chunkFlags: number;
+  readonly payload: Uint8Array;
+  readonly chunkLength?: number; // the first chunk goes to the end unless said otherwise
+  readonly checksum?: number; // 0: none yet
+}
+
 /** Any other protocol, a later fragment, or a header that is cut. */
 export interface Raw {
   readonly kind: 'raw';
@@ -79,7 +92,7 @@ export interface Raw {
 }
 
 export type Ip = Ipv4 | Ipv6;
-export type Layer4 = Tcp | Udp | Icmp | Raw;
+export type Layer4 = Tcp | Udp | Sctp | Icmp | Raw;
 
 export interface Packet {
   readonly ethernet: Ethernet;
@@ -123,6 +136,30 @@ export function udp(headers: Headers & Partial<Omit<Udp, 'kind'>> & Pick<Udp, 's
   return { ...network(headers), l4: { kind: 'udp', payload: text('hello'), ...fields } };
 }
 
+/** RFC 9260 section 3.2. */
+export const SCTP_CHUNK = {
+  DATA: 0,
+  INIT: 1,
+  INIT_ACK: 2,
+  SACK: 3,
+  HEARTBEAT: 4,
+  ABORT: 6,
+  SHUTDOWN: 7,
+  SHUTDOWN_ACK: 8,
+  COOKIE_ECHO: 10,
+  SHUTDOWN_COMPLETE: 14,
+} as const;
+
+/** Initiate tag, window, streams out and in, first TSN. */
+const INIT_FIELDS = Uint8Array.of(0xca, 0xfe, 0xf0, 0x0d, 0, 1, 0xa0, 0, 0, 10, 0xff, 0xff, 0x12, 0x34, 0x56, 0x78);
+
+/** An SCTP packet of one chunk, by default an INIT without parameters. */
+export function sctp(headers: Headers & Partial<Omit<Sctp, 'kind'>> & Pick<Sctp, 'sourcePort' | 'destinationPort'>): Packet {
+  const { source, destination, ethernet, ip, ...fields } = headers;
+  const defaults = { tag: 0, chunk: SCTP_CHUNK.INIT, chunkFlags: 0, payload: INIT_FIELDS };
+  return { ...network(headers), l4: { kind: 'sctp', ...defaults, ...fields } };
+}
+
 export function icmp(headers: Headers & Partial<Omit<Icmp, 'kind'>> & Pick<Icmp, 'type' | 'code'>): Packet {
   const { source, destination, ethernet, ip, ...fields } = headers;
   return { ...network(headers), l4: { kind: 'icmp', rest: 0, payload: NONE, ...fields } };
@@ -147,7 +184,7 @@ export interface Change {
 /** The packet with some fields replaced; checksums follow where the packet does not fix them. */
 export function changed(packet: Packet, change: Change): Packet {
   const { source, destination, sourcePort, destinationPort, destinationMac } = change;
-  const hasPorts = packet.l4.kind === 'tcp' || packet.l4.kind === 'udp';
+  const hasPorts = 'sourcePort' in packet.l4;
   return {
     ethernet: { ...packet.ethernet, ...(destinationMac !== undefined && { destination: destinationMac }) },
     ip: { ...packet.ip, ...(source !== undefined && { source }), ...(destination !== undefined && { destination }) },

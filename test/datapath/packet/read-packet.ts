@@ -1,6 +1,7 @@
 // From octets to a packet value: the inverse of write-packet.ts. A right checksum or length is left out, a wrong one is kept.
 import { formatIp } from '../../../src/state/ip.ts';
 import { checksumOf } from './checksum.ts';
+import { crc32c } from './crc32c.ts';
 import type { Ethernet, Extension, Ip, Ipv4, Ipv6, Layer4, Packet } from './packet.ts';
 import { joined, layer4Checksum, PROTOCOL, TCP_FLAGS } from './write-packet.ts';
 
@@ -109,11 +110,29 @@ function readLayer4(ip: Ip, protocol: number, octets: Uint8Array, isLaterFragmen
     const header = { kind: 'udp', ...ports(), ...(length !== octets.length && { length }) } as const;
     return withChecksum(ip, octets, 6, { ...header, payload: octets.slice(8) });
   }
+  if (protocol === PROTOCOL.sctp && octets.length >= 16) return readSctp(octets);
   if (protocol === (ip.version === 4 ? PROTOCOL.icmp : PROTOCOL.icmpv6) && octets.length >= 8) {
     const header = { kind: 'icmp', type: view.getUint8(0), code: view.getUint8(1), rest: view.getUint32(4) } as const;
     return withChecksum(ip, octets, 2, { ...header, payload: octets.slice(8) });
   }
   return cut;
+}
+
+function readSctp(octets: Uint8Array): Layer4 {
+  const view = viewOf(octets);
+  const checksum = view.getUint32(8, true);
+  const length = view.getUint16(14);
+  return {
+    kind: 'sctp',
+    sourcePort: view.getUint16(0),
+    destinationPort: view.getUint16(2),
+    tag: view.getUint32(4),
+    chunk: view.getUint8(12),
+    chunkFlags: view.getUint8(13),
+    payload: octets.slice(16),
+    ...(length !== octets.length - 12 && { chunkLength: length }),
+    ...(checksum !== crc32c(joined(octets.subarray(0, 8), new Uint8Array(4), octets.subarray(12))) && { checksum }),
+  };
 }
 
 function withChecksum(ip: Ip, octets: Uint8Array, field: number, l4: Layer4): Layer4 {

@@ -1,6 +1,7 @@
 // From a packet value to octets, with the checksums and lengths that the value leaves open.
 import { addressOctets, checksumOf, pseudoHeaderSum } from './checksum.ts';
-import type { Extension, Ip, Ipv4, Ipv6, Layer4, Packet } from './packet.ts';
+import { crc32c } from './crc32c.ts';
+import type { Extension, Ip, Ipv4, Ipv6, Layer4, Packet, Sctp } from './packet.ts';
 
 export const PROTOCOL = {
   hopByHop: 0,
@@ -11,6 +12,7 @@ export const PROTOCOL = {
   fragment: 44,
   icmpv6: 58,
   destinationOptions: 60,
+  sctp: 132,
 } as const;
 export const TCP_FLAGS = 'FSRPAU';
 
@@ -86,6 +88,7 @@ function extensionOctets(extension: Extension, next: number): Uint8Array {
 
 function layer4Octets(ip: Ip, l4: Layer4): Uint8Array {
   if (l4.kind === 'raw') return l4.payload;
+  if (l4.kind === 'sctp') return sctpOctets(l4);
   const options = l4.kind === 'tcp' ? l4.options : new Uint8Array(0);
   const fixed = l4.kind === 'tcp' ? 20 : 8;
   const octets = joined(new Uint8Array(fixed), options, l4.payload);
@@ -114,11 +117,25 @@ function layer4Octets(ip: Ip, l4: Layer4): Uint8Array {
   return octets;
 }
 
-/** The checksum field of a TCP or UDP frame without IP options or extension headers. */
+function sctpOctets(l4: Sctp): Uint8Array {
+  const octets = joined(new Uint8Array(16), l4.payload);
+  const view = new DataView(octets.buffer);
+  view.setUint16(0, l4.sourcePort);
+  view.setUint16(2, l4.destinationPort);
+  view.setUint32(4, l4.tag);
+  view.setUint8(12, l4.chunk);
+  view.setUint8(13, l4.chunkFlags);
+  view.setUint16(14, l4.chunkLength ?? octets.length - 12);
+  view.setUint32(8, l4.checksum ?? crc32c(octets), true);
+  return octets;
+}
+
+/** The checksum field of a TCP, UDP or SCTP frame without IP options or extension headers. */
 export function checksumField(frame: Uint8Array | Packet): number {
   const octets = frame instanceof Uint8Array ? frame : octetsOf(frame);
   const view = new DataView(octets.buffer, octets.byteOffset);
   const [at, protocol] = view.getUint16(12) === 0x0800 ? [34, view.getUint8(23)] : [54, view.getUint8(20)];
+  if (protocol === PROTOCOL.sctp) return view.getUint32(at + 8, true);
   return view.getUint16(at + (protocol === PROTOCOL.tcp ? 16 : 6));
 }
 

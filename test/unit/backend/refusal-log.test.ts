@@ -37,7 +37,8 @@ describe('a packet that is refused', () => {
     ['TCP 10.1.0.5:40000 -> 10.96.0.1:80', {}],
     ['UDP 10.1.0.5:40000 -> 10.96.0.1:53', { protocol: 17, destinationPort: 53 }],
     ['ICMPv6 [fd00::5]:0 -> [fd00:96::1]:0', { protocol: 58, ...v6, sourcePort: 0, destinationPort: 0 }],
-    ['protocol 132 10.1.0.5:40000 -> 10.96.0.1:80', { protocol: 132 }],
+    ['SCTP 10.1.0.5:40000 -> 10.96.0.1:80', { protocol: 132 }],
+    ['protocol 136 10.1.0.5:40000 -> 10.96.0.1:80', { protocol: 136 }],
   ])('reads %s', (text, values) => {
     expect(describePacket({ ...NO_FLOW, ...values })).toBe(text);
   });

@@ -28,8 +28,8 @@ describe('rows of a unit', () => {
     expect(rowsOf({ protocol: 'UDP', port: 53 })).toEqual(['10.96.0.10 53 17']);
   });
 
-  test('SCTP has no rows', () => {
-    expect(rowsOf({ protocol: 'SCTP', nodePort: 30_080 })).toEqual([]);
+  test('SCTP is protocol 132', () => {
+    expect(rowsOf({ protocol: 'SCTP', port: 3868 })).toEqual(['10.96.0.10 3868 132']);
   });
 
   test('external and load-balancer IPs are rows for traffic from outside', () => {
