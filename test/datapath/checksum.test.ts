@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CASES, CLIENT_PORT, FAMILIES, PORT, portsOf, segment, servicePort, TARGET_PORT, V4 } from './cluster.ts';
 import { Datapath } from './datapath.ts';
+import { numbers } from './numbers.ts';
 import { changed, type Packet, tcp, udp } from './packet/packet.ts';
 import { readPacket } from './packet/read-packet.ts';
 import './packet/to-be-packet.ts';
@@ -13,15 +14,6 @@ beforeAll(async () => {
 });
 beforeEach(() => datapath.forgetFlows());
 afterAll(() => datapath.close());
-
-/** Numbers below `bound` that look random and are the same in each run (Lehmer). */
-function numbers(seed: number): (bound: number) => number {
-  let state = seed;
-  return (bound) => {
-    state = (state * 48271) % 0x7fffffff;
-    return state % bound;
-  };
-}
 
 const clientOf = (family: string, next: (bound: number) => number): string =>
   family === 'IPv4'

@@ -1,12 +1,13 @@
 // Fragments: the first has the ports, the others follow it to the same endpoint.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Addresses, CLIENT_PORT, FAMILIES, PORT, servicePort, TARGET_PORT } from './cluster.ts';
+import { type Addresses, CLIENT_PORT, endpoint, FAMILIES, PORT, servicePort, TARGET_PORT } from './cluster.ts';
 import { Datapath } from './datapath.ts';
-import { changed, type Packet, raw, udp } from './packet/packet.ts';
+import { changed, type Packet, raw, SCTP_CHUNK, sctp, udp } from './packet/packet.ts';
 import './packet/to-be-packet.ts';
-import { checksumField } from './packet/write-packet.ts';
+import { checksumField, octetsOf } from './packet/write-packet.ts';
 
 const UDP = 17;
+const SCTP = 132;
 const FIRST_PAYLOAD = 1440; // octets; with the UDP header a multiple of 8
 const REST = 200;
 
@@ -38,9 +39,9 @@ const first = (ends: Ends, id: number, checksum: number): Packet =>
     ip: fragmentOf(ends, id, 0, true),
   });
 
-const later = ({ source, destination, ...ports }: Ends, id: number): Packet =>
+const later = ({ source, destination, ...ports }: Ends, id: number, protocol = UDP): Packet =>
   raw({
-    ...{ source, destination, protocol: UDP, payload: new Uint8Array(REST).fill(0xee) },
+    ...{ source, destination, protocol, payload: new Uint8Array(REST).fill(0xee) },
     ip: fragmentOf({ source, destination, ...ports }, id, 8 + FIRST_PAYLOAD, false),
   });
 
@@ -126,5 +127,45 @@ describe.each(FAMILIES)('over $title', ({ addresses }) => {
       expect(datapath.ingress(packet).packet).toBePacket(packet);
       expect(datapath.egress(packet).packet).toBePacket(packet);
     }
+  });
+});
+
+describe.each(FAMILIES)('of SCTP over $title', ({ addresses }) => {
+  const asked = toService(addresses);
+  const { source, destination, sourcePort, destinationPort } = asked;
+  const ends = { source, destination, sourcePort, destinationPort };
+  const firstData = sctp({
+    ...{ ...ends, chunk: SCTP_CHUNK.DATA, payload: new Uint8Array(FIRST_PAYLOAD - 8), checksum: 0x12345678 },
+    ip: fragmentOf(asked, 7, 0, true),
+  });
+  const laterData = later(asked, 7, SCTP);
+
+  test('follow their flow where no port changes, the checksum as it was', () => {
+    datapath.program(servicePort(addresses, 'SCTP', { clusterEndpoints: [endpoint(addresses.endpoint, PORT)] }));
+    datapath.ingress(sctp(ends));
+    const counted = datapath.counted(() => {
+      for (const sent of [firstData, laterData]) {
+        expect(datapath.ingress(sent).packet).toBePacket(changed(sent, { destination: addresses.endpoint }));
+      }
+    });
+    expect(counted).toEqual({});
+  });
+
+  // The first one cannot know the CRC of all, so the whole goes: the sender makes its packets smaller by itself.
+  test('are dropped by that name where ports change, all of them, unchanged', () => {
+    datapath.program(servicePort(addresses, 'SCTP'));
+    datapath.ingress(sctp(ends));
+    for (const sent of [firstData, laterData]) {
+      const counted = datapath.counted(() => {
+        expect(datapath.ingress(sent)).toEqual({ verdict: 'drop', packet: octetsOf(sent), mark: 0 });
+      });
+      expect(counted).toEqual({ drop_rewrite_failed: 1 });
+    }
+  });
+
+  test('do not begin a flow unless the first is an INIT', () => {
+    datapath.program(servicePort(addresses, 'SCTP'));
+    const counted = datapath.counted(() => expect(datapath.ingress(firstData).verdict).toBe('drop'));
+    expect(counted).toEqual({ drop_no_flow: 1 });
   });
 });
