@@ -17,6 +17,20 @@
 
 #define PULL_OCTETS 128 /* enough for Ethernet, IPv6, two extension headers and TCP */
 
+/*
+ * The kernel's own SCTP sends several packets as one (GSO): common header in the linear part, behind it a list with the chunks of one packet
+ * each. Octets pulled from there would be missing in that packet, so the chunk is looked at where it is.
+ */
+static __always_inline int packet_read_chunk(struct __sk_buff *skb, struct packet *p)
+{
+	struct sctp_chunk chunk;
+
+	if (bpf_skb_load_bytes(skb, p->l4_offset + sizeof(struct sctp_header), &chunk, sizeof(chunk)))
+		return false;
+	p->sctp_chunk = chunk.type;
+	return true;
+}
+
 /* Fills `p`; false when the packet is none of our business. Headers outside the linear part are pulled in once. */
 static __noinline int packet_read(struct __sk_buff *skb, const struct lb_device *dev, struct packet *p)
 {
@@ -31,7 +45,7 @@ static __noinline int packet_read(struct __sk_buff *skb, const struct lb_device 
 			return false;
 		result = parse_packet((void *)(long)skb->data, (void *)(long)skb->data_end, dev->l2_length, skb->protocol, p);
 	}
-	return result == PARSE_OK;
+	return result == PARSE_OK || (result == PARSE_CHUNK && packet_read_chunk(skb, p));
 }
 
 static __always_inline int drop(struct __sk_buff *skb, const struct packet *p, enum lb_counter reason)

@@ -87,7 +87,7 @@ static __always_inline __u32 nat_sctp_length(struct __sk_buff *skb, const struct
 			       &field, sizeof(field)))
 		return 0;
 	length = bpf_ntohs(field) + (p->is_v4 ? 0 : sizeof(struct ipv6hdr));
-	return length >= headers + sizeof(struct sctp_header) ? length - headers : 0;
+	return length >= headers + sizeof(struct sctp_header) + sizeof(struct sctp_chunk) ? length - headers : 0;
 }
 
 /*

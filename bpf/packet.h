@@ -31,15 +31,19 @@ enum sctp_chunk_type {
 	SCTP_SHUTDOWN_COMPLETE = 14,
 };
 
-/* RFC 9260 section 3: the common header, and the beginning of the first chunk, without which there is no packet. */
+/* RFC 9260 section 3: the common header. */
 struct sctp_header {
 	__be16 source;
 	__be16 destination;
 	__be32 tag;
 	__be32 checksum; /* CRC32c, lowest octet first; zero: none yet, see nat.h */
-	__u8 chunk;      /* enum sctp_chunk_type, or another one */
-	__u8 chunk_flags;
-	__be16 chunk_length;
+};
+
+/* What each chunk begins with. There is no packet without a chunk. */
+struct sctp_chunk {
+	__u8 type; /* enum sctp_chunk_type, or another one */
+	__u8 flags;
+	__be16 length;
 };
 
 /* One header for ICMP (RFC 792) and ICMPv6 (RFC 4443). Not from linux/icmp.h, which drags in user-space headers. */
@@ -69,6 +73,8 @@ enum parse_result {
 	PARSE_OK = 0,    /* TCP, UDP, SCTP or ICMP: key and offsets are set */
 	PARSE_OTHER = 1, /* not for us */
 	PARSE_SHORT = 2, /* the linear part ends too early */
+	PARSE_CHUNK =
+		3, /* SCTP whose first chunk is not in the linear part: all is set but sctp_chunk, and nothing may be pulled in */
 };
 
 struct packet {
@@ -108,6 +114,8 @@ static __always_inline enum parse_result parse_l4(void *data, void *data_end, st
 {
 	struct tcphdr *tcp = data + p->l4_offset;
 	struct sctp_header *sctp = data + p->l4_offset;
+	struct sctp_chunk *chunk = (void *)(sctp + 1);
+	enum parse_result result = PARSE_OK;
 	struct ports *ports = data + p->l4_offset;
 
 	switch (p->key.protocol) {
@@ -129,7 +137,10 @@ static __always_inline enum parse_result parse_l4(void *data, void *data_end, st
 			return PARSE_OK;
 		if ((void *)(sctp + 1) > data_end)
 			return PARSE_SHORT;
-		p->sctp_chunk = sctp->chunk;
+		if ((void *)(chunk + 1) > data_end)
+			result = PARSE_CHUNK;
+		else
+			p->sctp_chunk = chunk->type;
 		break;
 	case IPPROTO_ICMP:
 		return p->is_v4 ? PARSE_OK : PARSE_OTHER;
@@ -140,7 +151,7 @@ static __always_inline enum parse_result parse_l4(void *data, void *data_end, st
 	}
 	p->key.source_port = ports->source;
 	p->key.destination_port = ports->destination;
-	return PARSE_OK;
+	return result;
 }
 
 static __always_inline enum parse_result parse_v4(void *data, void *data_end, struct packet *p)

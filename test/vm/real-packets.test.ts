@@ -1,32 +1,25 @@
 // One node, two pods and an external client on this kernel, with turnout started from what a release ships. Few connections and
 // no timing: the guest is slow. What each path must do in full is asked by test/netns on the host.
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Cluster, type ClusterNode, type Pod } from '../../lab/cluster.ts';
 import type { Namespace } from '../../lab/namespace.ts';
 import { serve, serviceWithSlices } from '../../lab/service.ts';
 import type { StatusReport } from '../../src/cli/status-table.ts';
 import { CLUSTER_IPS, endpointOf, ipOf, KINDS, NODE_PORT, reach } from '../netns/traffic.ts';
+import { copyRelease } from './release.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const COUNT = 4;
 const TIMEOUT_MS = 20_000;
 
-const folder = mkdtempSync(join(tmpdir(), 'turnout-vm-'));
+const { folder, binary } = copyRelease();
 let cluster: Cluster;
 let node: ClusterNode;
 let web: Pod;
 let caller: Pod;
 
 beforeAll(async () => {
-  // In a folder without a checkout bin/turnout takes the bundle, which starts several times faster.
-  mkdirSync(join(folder, 'bin'));
-  cpSync(join(ROOT, 'bin/turnout'), join(folder, 'bin/turnout'));
-  cpSync(join(ROOT, 'dist'), join(folder, 'dist'), { recursive: true });
-  process.env['PATH'] = `${dirname(process.execPath)}:${process.env['PATH']}`;
-  cluster = new Cluster({ nodes: 1, binary: join(folder, 'bin/turnout') });
+  cluster = new Cluster({ nodes: 1, binary });
   node = cluster.node(1);
   web = node.addPod('web');
   caller = node.addPod('caller');
