@@ -117,5 +117,7 @@ test('each association was a flow of its own, and nothing was dropped on the way
   const { events, drops } = JSON.parse(node.turnout.run('status', '--output=json')) as StatusReport;
   const flows = 2 * FAMILIES.length * 5;
   expect(events).toMatchObject({ flow_new: flows, snat_allocated: (flows * 4) / 5 });
-  expect(Object.entries(drops).filter(([, count]) => count > 0)).toEqual([]);
+  // The endpoint that reaches itself is forwarded to where it came from, and the kernel advises it to go there directly.
+  const { icmp_redirect, ...others } = drops;
+  expect(Object.entries(others).filter(([, count]) => count > 0)).toEqual([]);
 });
