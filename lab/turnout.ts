@@ -7,7 +7,7 @@ import type { Lab } from './lab.ts';
 import type { Namespace } from './namespace.ts';
 
 const BINARY = join(import.meta.dirname, '../bin/turnout');
-const READY_MS = 30_000;
+const READY_MS = Number(process.env['LAB_READY_MS'] ?? 30_000);
 
 export interface Manifest {
   readonly apiVersion: string;

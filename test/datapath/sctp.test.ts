@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { CLIENT_PORT, endpoint, FAMILIES, frontendsOf, PORT, portsOf, TARGET_PORT, V4 } from './cluster.ts';
 import { Datapath } from './datapath.ts';
 import { expire } from './expire.ts';
-import { changed, type Packet, SCTP_CHUNK, sctp, text } from './packet/packet.ts';
+import { changed, icmp, type Packet, SCTP_CHUNK, sctp, text } from './packet/packet.ts';
 import { readPacket } from './packet/read-packet.ts';
 import './packet/to-be-packet.ts';
 import { octetsOf } from './packet/write-packet.ts';
@@ -146,6 +146,25 @@ describe.each(FAMILIES)('a pod over $title that reaches itself', ({ addresses })
       );
     }
   });
+});
+
+// Port unreachable goes to the sender of any packet to a port that a ClusterIP does not have, so not to those of an INIT only.
+test.each([
+  ['an INIT as far as its initiate tag', INIT, text('more than that'), 20],
+  ['another chunk with its header, whatever follows', DATA, text('data'), 16],
+  ['a chunk that is nothing but its header', COOKIE_ECHO, text(''), 16],
+])('a port that the ClusterIP does not have is answered by an error that quotes %s', (_, chunk, payload, quoted) => {
+  datapath.program(service(V4));
+  const sent = toService(V4, { destinationPort: PORT + 1, chunk, payload });
+  const { verdict, packet } = datapath.ingress(sent);
+  expect(verdict).toBe('redirect');
+  expect(packet).toBePacket(
+    icmp({
+      ...{ source: V4.clusterIP, destination: V4.client, type: 3, code: 3, ip: { id: 0 } },
+      ethernet: { destination: sent.ethernet.source, source: sent.ethernet.destination },
+      payload: octetsOf(sent).subarray(14, 14 + 20 + quoted),
+    }),
+  );
 });
 
 test('an INIT that is cut is not answered by an error that quotes more than was sent', () => {
