@@ -1,8 +1,8 @@
 // Masqueraded Service traffic passes a FORWARD chain with policy drop, as with kube-proxy's KUBE-FORWARD (design rule 11).
 // In iptables' own chain, because an accept elsewhere does not stop another table's drop.
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Logger } from '../../log.ts';
+import { type Ran, runTool } from './tool.ts';
 
 const CHAIN = 'TURNOUT-FORWARD';
 /** By family: the command, its legacy variant, and where the kernel lists the legacy tables that are in use. */
@@ -11,25 +11,6 @@ const FAMILIES = [
   { command: 'ip6tables', legacy: 'ip6tables-legacy', names: '/proc/self/net/ip6_tables_names' },
 ] as const;
 const JUMP = ['FORWARD', '-m', 'comment', '--comment', 'turnout: Service traffic', '-j', CHAIN];
-
-interface Ran {
-  readonly status: number; // -1: the command is missing
-  readonly stderr: string;
-}
-
-function run(command: string, args: readonly string[], input = ''): Promise<Ran> {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: ['pipe', 'ignore', 'pipe'] });
-    let stderr = '';
-    child.stderr.on('data', (data: Buffer) => {
-      stderr += data.toString();
-    });
-    child.on('error', (error) => resolve({ status: -1, stderr: error.message }));
-    child.on('close', (status) => resolve({ status: status ?? 1, stderr }));
-    child.stdin.on('error', () => {}); // it may end before it has read everything
-    child.stdin.end(input);
-  });
-}
 
 /**
  * A host's rules may be in nftables or in the legacy tables, whatever `iptables` stands for here, or in both: a packet passes
@@ -74,10 +55,10 @@ export class ForwardRule {
   }
 
   async #ensure(command: string): Promise<void> {
-    const restored = await run(`${command}-restore`, ['-w', '5', '--noflush'], chainText(this.#mark));
+    const restored = await runTool(`${command}-restore`, ['-w', '5', '--noflush'], chainText(this.#mark));
     if (restored.status !== 0) return this.#report(command, restored);
-    if ((await run(command, ['-w', '5', '-C', ...JUMP])).status === 0) return;
-    const inserted = await run(command, ['-w', '5', '-I', ...JUMP]);
+    if ((await runTool(command, ['-w', '5', '-C', ...JUMP])).status === 0) return;
+    const inserted = await runTool(command, ['-w', '5', '-I', ...JUMP]);
     if (inserted.status !== 0) this.#report(command, inserted);
   }
 
@@ -96,8 +77,8 @@ export class ForwardRule {
 /** Removes our chain and the jump to it; what is not there is no fault. */
 export async function removeForwardRule(): Promise<void> {
   for (const command of commands()) {
-    while ((await run(command, ['-w', '5', '-D', ...JUMP])).status === 0);
-    await run(command, ['-w', '5', '-F', CHAIN]);
-    await run(command, ['-w', '5', '-X', CHAIN]);
+    while ((await runTool(command, ['-w', '5', '-D', ...JUMP])).status === 0);
+    await runTool(command, ['-w', '5', '-F', CHAIN]);
+    await runTool(command, ['-w', '5', '-X', CHAIN]);
   }
 }
