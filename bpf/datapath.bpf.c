@@ -20,6 +20,7 @@
 #include "flow.h"   /* remember */
 #include "nat.h"    /* act */
 #include "hook_tc.h"
+#include "hook_host.h"
 #include "hook_socket.h"
 #include "expire.h"
 

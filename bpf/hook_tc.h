@@ -7,6 +7,7 @@
 
 #include "flow.h"
 #include "fragment.h"
+#include "host_alias.h"
 #include "icmp.h"
 #include "known.h"
 #include "nat.h"
@@ -107,19 +108,44 @@ static __always_inline enum lb_detector packet_detector(const struct packet *p)
 	return p->is_v4 ? cfg_detector_v4 : cfg_detector_v6;
 }
 
-static __always_inline enum lb_origin packet_origin(const struct packet *p, const struct lb_device *dev)
+/* Who sent this, by the address that people know: on the host's port the one behind the alias. */
+static __always_inline void packet_client(const struct packet *p, const struct lb_device *dev, union lb_addr *client)
 {
+	*client = p->key.source;
+	if (dev->flags & LB_DEVICE_HOST)
+		host_alias(&p->key.source, client);
+}
+
+/* A process of the node that is bound to an address of the pod range (a bridge's) counts as a pod, as in kube-proxy. */
+static __always_inline enum lb_origin packet_origin(const struct packet *p, const struct lb_device *dev,
+						    const union lb_addr *client)
+{
+	enum lb_origin other = dev->flags & LB_DEVICE_HOST ? LB_ORIGIN_NODE : LB_ORIGIN_EXTERNAL;
+
 	switch (packet_detector(p)) {
 	case LB_DETECTOR_CIDR:
-		if (p->is_v4 ? lb_addr_in_network(&p->key.source, &cfg_pod_cidr_v4, &cfg_pod_mask_v4) :
-			       lb_addr_in_network(&p->key.source, &cfg_pod_cidr_v6, &cfg_pod_mask_v6))
+		if (p->is_v4 ? lb_addr_in_network(client, &cfg_pod_cidr_v4, &cfg_pod_mask_v4) :
+			       lb_addr_in_network(client, &cfg_pod_cidr_v6, &cfg_pod_mask_v6))
 			return LB_ORIGIN_POD;
-		return LB_ORIGIN_EXTERNAL;
+		return other;
 	case LB_DETECTOR_DEVICE:
-		return dev->flags & LB_DEVICE_POD ? LB_ORIGIN_POD : LB_ORIGIN_EXTERNAL;
+		return dev->flags & LB_DEVICE_POD ? LB_ORIGIN_POD : other;
 	default:
-		return LB_ORIGIN_EXTERNAL;
+		return other;
 	}
+}
+
+/*
+ * None of our business: it goes on as it is. Not so on the host's port, where aliases stand for the node's addresses: what nobody
+ * translates there would leave the node with an alias as its source, or come to the node from whoever sends to an alias.
+ */
+static __always_inline int leave(struct __sk_buff *skb, const struct lb_device *dev, const struct packet *p)
+{
+	if (!(dev->flags & LB_DEVICE_HOST))
+		return TCX_NEXT;
+	if (packet_is_multicast(p))
+		return TCX_DROP; /* the devices' own reports of IPv6 groups */
+	return drop(skb, p, LB_DROP_HOST_PORT);
 }
 
 /* Rule 7: a packet to an address of ours and a port of the SNAT range that no flow of ours explains. */
@@ -164,6 +190,7 @@ static __noinline int ingress_new(struct __sk_buff *skb, const struct lb_device 
 				  const struct lb_frontend *frontend, struct flow *flow)
 {
 	struct lb_choice choice = {};
+	union lb_addr client;
 	bool steer;
 
 	if (!frontend)
@@ -175,7 +202,7 @@ static __noinline int ingress_new(struct __sk_buff *skb, const struct lb_device 
 		 */
 		if (known_to_conntrack(skb, &p->key, p->is_v4) ||
 		    (frontend->flags & LB_FRONTEND_NODE_PORT && known_to_socket(skb, &p->key, p->is_v4)))
-			return TCX_NEXT;
+			return leave(skb, dev, p);
 		return drop(skb, p, LB_DROP_NO_FLOW);
 	}
 	/*
@@ -185,10 +212,11 @@ static __noinline int ingress_new(struct __sk_buff *skb, const struct lb_device 
 	if (frontend->flags & LB_FRONTEND_NODE_PORT && known_to_conntrack(skb, &p->key, p->is_v4) == KNOWN_ANSWERED)
 		return TCX_NEXT;
 
-	if (frontend->flags & LB_FRONTEND_SOURCE_RANGES && !source_is_allowed(frontend->service_id, &p->key.source))
+	packet_client(p, dev, &client);
+	if (frontend->flags & LB_FRONTEND_SOURCE_RANGES && !source_is_allowed(frontend->service_id, &client))
 		return drop(skb, p, LB_DROP_SOURCE_RANGE);
 
-	switch (frontend_choose(frontend, packet_origin(p, dev), packet_detector(p), &p->key.source, bpf_get_prandom_u32(),
+	switch (frontend_choose(frontend, packet_origin(p, dev, &client), packet_detector(p), &client, bpf_get_prandom_u32(),
 				&choice)) {
 	case LB_TRANSLATE:
 		break;
@@ -200,7 +228,12 @@ static __noinline int ingress_new(struct __sk_buff *skb, const struct lb_device 
 	case LB_STALE:
 		return drop(skb, p, LB_DROP_STALE_LIST);
 	default:
-		return TCX_NEXT;
+		return leave(skb, dev, p);
+	}
+	if (dev->flags & LB_DEVICE_HOST && !choice.masquerade) {
+		/* An alias means nothing outside this node, so there is always another source. */
+		choice.masquerade = true;
+		choice.own_address = true;
 	}
 	if (lb_addr_equal(&choice.backend.address, &p->key.source))
 		choice.masquerade = true; /* hairpin: the pod would answer itself */
@@ -227,14 +260,19 @@ SEC("tcx/ingress") int tc_ingress(struct __sk_buff *skb)
 	struct lb_frontend *frontend;
 	struct flow flow = {};
 	struct packet p;
+	int verdict;
 
-	if (!dev || skb->vlan_present || !packet_read(skb, dev, &p))
+	if (!dev || skb->vlan_present)
 		return TCX_NEXT;
+	if (!packet_read(skb, dev, &p))
+		return dev->flags & LB_DEVICE_HOST ? TCX_DROP : TCX_NEXT;
 	p.key.direction = LB_IN;
-	if (packet_is_icmp(&p))
-		return p.fragment || !packet_is_ours(skb, dev) ? TCX_NEXT : icmp_translate(skb, &p);
+	if (packet_is_icmp(&p)) {
+		verdict = p.fragment || !packet_is_ours(skb, dev) ? ICMP_UNKNOWN : icmp_translate(skb, &p);
+		return verdict == ICMP_UNKNOWN ? leave(skb, dev, &p) : verdict;
+	}
 	if (p.fragment && !fragment_ports(&p))
-		return TCX_NEXT;
+		return leave(skb, dev, &p);
 
 	if (flow_find(&p.key, &flow)) {
 		if (flow.rewrite.flags & LB_REWRITE_STEER) {
@@ -254,8 +292,10 @@ SEC("tcx/ingress") int tc_ingress(struct __sk_buff *skb)
 	frontend = frontend_find(&p.key.destination, p.key.destination_port, p.key.protocol, false, &address_flags);
 	if (!packet_is_ours(skb, dev))
 		return TCX_NEXT;
-	if (!frontend)
-		return address_flags || packet_opens(&p) ? ingress_without_frontend(skb, &p, address_flags) : TCX_NEXT;
+	if (!frontend) {
+		verdict = address_flags || packet_opens(&p) ? ingress_without_frontend(skb, &p, address_flags) : TCX_NEXT;
+		return verdict == TCX_NEXT ? leave(skb, dev, &p) : verdict;
+	}
 	return ingress_new(skb, dev, &p, frontend, &flow);
 }
 
@@ -265,16 +305,24 @@ SEC("tcx/egress") int tc_egress(struct __sk_buff *skb)
 	struct lb_device *dev = bpf_map_lookup_elem(&devices, &ifindex);
 	struct flow flow = {};
 	struct packet p;
+	int verdict;
 
-	if (!dev || skb->vlan_present || !packet_read(skb, dev, &p))
+	if (!dev || skb->vlan_present)
 		return TCX_NEXT;
+	if (!packet_read(skb, dev, &p))
+		return dev->flags & LB_DEVICE_HOST ? TCX_DROP : TCX_NEXT;
 	p.key.direction = LB_OUT;
-	if (packet_is_icmp(&p))
-		return p.fragment ? TCX_NEXT : icmp_egress(skb, &p);
+	if (packet_is_icmp(&p)) {
+		verdict = p.fragment ? ICMP_UNKNOWN : icmp_egress(skb, &p);
+		if (verdict != ICMP_UNKNOWN)
+			return verdict;
+		/* Errors pass: our own refusals among them, which are about no flow. */
+		return icmp_is_error_message(skb, &p) ? TCX_NEXT : leave(skb, dev, &p);
+	}
 	if (p.fragment && !fragment_ports(&p))
-		return TCX_NEXT;
+		return leave(skb, dev, &p);
 	if (!flow_find(&p.key, &flow))
-		return TCX_NEXT;
+		return leave(skb, dev, &p);
 	if (flow.rewrite.flags & LB_REWRITE_REPLY) {
 		flow_track(flow.state, &p, true);
 	} else {

@@ -29,12 +29,22 @@ static __always_inline bool packet_is_icmp(const struct packet *p)
 	return p->key.protocol == IPPROTO_ICMP || p->key.protocol == IPPROTO_ICMPV6;
 }
 
+/* Not a verdict: the message is about none of our flows. */
+#define ICMP_UNKNOWN (-100)
+
 /* Types that carry the head of another packet and are no redirects. */
 static __always_inline bool icmp_is_error(bool is_v4, __u8 type)
 {
 	if (is_v4)
 		return type == 3 || type == 4 || type == 11 || type == 12; /* RFC 792 */
 	return type >= 1 && type <= 4; /* RFC 4443: below 128 are errors, these are assigned */
+}
+
+static __always_inline bool icmp_is_error_message(struct __sk_buff *skb, const struct packet *p)
+{
+	__u8 type;
+
+	return !bpf_skb_load_bytes(skb, p->l4_offset, &type, sizeof(type)) && icmp_is_error(p->is_v4, type);
 }
 
 /* Where the packet inside an ICMP redirect starts; 0: this is no redirect. */
@@ -166,7 +176,7 @@ static __noinline int icmp_rewrite_outer_address(struct __sk_buff *skb, const st
 	return bpf_skb_store_bytes(skb, field, &after, sizeof(after), 0);
 }
 
-/* Translates an error about one of our flows; TCX_NEXT for everything else. */
+/* Translates an error about one of our flows; ICMP_UNKNOWN for everything else. */
 static __noinline int icmp_translate(struct __sk_buff *skb, const struct packet *p)
 {
 	struct lb_flow_key turned;
@@ -177,12 +187,12 @@ static __noinline int icmp_translate(struct __sk_buff *skb, const struct packet 
 	__u8 type;
 
 	if (bpf_skb_load_bytes(skb, p->l4_offset, &type, sizeof(type)) || !icmp_is_error(p->is_v4, type))
-		return TCX_NEXT;
+		return ICMP_UNKNOWN;
 	if (!icmp_inner(skb, p->l4_offset + sizeof(struct icmp_header), p->is_v4, &inner))
-		return TCX_NEXT;
+		return ICMP_UNKNOWN;
 	icmp_turned_key(&inner, p->key.direction, &turned);
 	if (!flow_find(&turned, &flow) || flow.rewrite.flags & (LB_REWRITE_STEER | LB_REWRITE_PENDING))
-		return TCX_NEXT;
+		return ICMP_UNKNOWN;
 	to = flow.rewrite.address;
 	if (icmp_rewrite_inner_address(skb, p, &inner, &to) ||
 	    icmp_rewrite_inner_ports(skb, p, &inner, flow.rewrite.destination_port, flow.rewrite.source_port))

@@ -138,6 +138,8 @@ struct lb_address {
 enum lb_device_flag {
 	LB_DEVICE_BRIDGE_PORT = 1, /* mac is the bridge's: new flows start only from packets addressed to it */
 	LB_DEVICE_POD = 2,         /* detectLocalMode by interface: what enters here comes from a local pod */
+	LB_DEVICE_HOST = 4,        /* turnout1: what enters here comes from the node itself, its addresses as aliases */
+	LB_DEVICE_HOST_END = 8,    /* turnout0: the node's own end, where addresses become aliases and back */
 };
 
 /* Key: ifindex (__u32). Sources are the preferred source addresses of packets that leave here; all zero: none. */
@@ -189,10 +191,11 @@ enum lb_flow_flag {
 	LB_FLOW_ESTABLISHED = 2, /* TCP, SCTP: the client answered the backend's first packet */
 	LB_FLOW_CLIENT_FIN = 4,
 	LB_FLOW_BACKEND_FIN = 8,
-	LB_FLOW_RESET = 16,       /* TCP: RST; SCTP: ABORT or SHUTDOWN COMPLETE */
-	LB_FLOW_SNAT = 32,        /* source and source_port are set: four entries instead of two */
-	LB_FLOW_STEERED = 64,     /* has a steering entry */
-	LB_FLOW_MASQUERADE = 128, /* wants a source of ours at its first egress */
+	LB_FLOW_RESET = 16,        /* TCP: RST; SCTP: ABORT or SHUTDOWN COMPLETE */
+	LB_FLOW_SNAT = 32,         /* source and source_port are set: four entries instead of two */
+	LB_FLOW_STEERED = 64,      /* has a steering entry */
+	LB_FLOW_MASQUERADE = 128,  /* wants a source of ours at its first egress */
+	LB_FLOW_OWN_ADDRESS = 256, /* that source is the address behind the client's alias: kube-proxy would not masquerade */
 };
 
 /*
@@ -284,6 +287,8 @@ enum lb_counter {
 	LB_DROP_STALE_LIST,        /* the backend list changed twice while it was read */
 	LB_DROP_REWRITE_FAILED,    /* the kernel refused to change the packet; an SCTP fragment needs other ports */
 	LB_DROP_ICMP_REDIRECT,     /* an ICMP redirect about a translated flow (rule 4) */
+	LB_DROP_NO_ALIAS,  /* on the host's port: an address of the node without an alias, or an alias without an address */
+	LB_DROP_HOST_PORT, /* on the host's port: no flow and no Service, and an alias must not leave the node */
 	LB_COUNTER_MAX,
 };
 

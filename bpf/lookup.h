@@ -26,6 +26,7 @@ struct lb_choice {
 	__u32 service_id;
 	__u32 flags; /* enum lb_frontend_flag */
 	bool masquerade;
+	bool own_address; /* the masqueraded source is the address behind the client's alias (host_port.h) */
 };
 
 /* Who may be chosen for this packet, and whose address the backend sees. */

@@ -82,6 +82,17 @@ struct {
 	__type(value, struct lb_device);
 } devices SEC(".maps");
 
+/*
+ * An address of this node to its alias on the host's port, and the alias to the address. Written by the controller from
+ * rtnetlink; read where packets enter and leave that port, and where such a flow is to leave the node by its own address.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, union lb_addr);
+	__type(value, union lb_addr);
+} host_aliases SEC(".maps");
+
 /* Rewrite entries, two to five for each flow. Written by the programs only. No LRU: whole flows go, never halves (rule 7). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -74,7 +74,8 @@ static __noinline int new_flow(const struct packet *p, const struct lb_choice *c
 	s->service_id = choice->service_id;
 	s->backend_id = choice->backend.backend_id;
 	s->backend_generation = choice->backend.generation;
-	s->flags = (choice->masquerade ? LB_FLOW_MASQUERADE : 0) | (steer ? LB_FLOW_STEERED : 0);
+	s->flags = (choice->masquerade ? LB_FLOW_MASQUERADE : 0) | (steer ? LB_FLOW_STEERED : 0) |
+		   (choice->own_address ? LB_FLOW_OWN_ADDRESS : 0);
 	s->last_seen_ns = bpf_ktime_get_coarse_ns();
 	*(volatile __u32 *)&s->claim = claim;
 

@@ -236,6 +236,11 @@ static __always_inline enum parse_result parse_v6(void *data, void *data_end, st
 	return parse_l4(data, data_end, p);
 }
 
+static __always_inline bool packet_is_multicast(const struct packet *p)
+{
+	return p->is_v4 ? (p->key.destination.octet[12] & 0xf0) == 0xe0 : p->key.destination.octet[0] == 0xff;
+}
+
 /* ethertype: of the network header at l3_offset, network order. */
 static __always_inline enum parse_result parse_packet(void *data, void *data_end, __u16 l3_offset, __be16 ethertype,
 						      struct packet *p)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "flow.h"
+#include "host_alias.h"
 #include "known.h"
 #include "new_flow.h"
 
@@ -40,6 +41,8 @@ static __noinline int snat_resolve(struct __sk_buff *skb, const struct packet *p
 	if (!s)
 		return LB_DROP_NO_SOURCE;
 	source = p->is_v4 ? dev->source_v4 : dev->source_v6;
+	if (s->flags & LB_FLOW_OWN_ADDRESS && !host_alias(&s->client, &source))
+		return LB_DROP_NO_ALIAS; /* the address left the node since the packet came in */
 	if (lb_addr_is_zero(&source))
 		return LB_DROP_NO_SOURCE;
 	reply.address = s->client;

@@ -96,6 +96,9 @@ export const LAYOUT: readonly string[] = [
   'frontends.value.flags 28 u32',
   'frontends.value.affinity_seconds 32 u32',
   'frontends.value.generation 36 u32',
+  'host_aliases type 1 key 16 value 16',
+  'host_aliases.key 0 union lb_addr',
+  'host_aliases.value 0 union lb_addr',
   'rate_limits type 6 key 4 value 16',
   'rate_limits.key 0 u32',
   'rate_limits.value.window_ns 0 u64',
@@ -131,6 +134,12 @@ export const LAYOUT: readonly string[] = [
   'source_ranges.key.address 8 union lb_addr',
   'source_ranges.value 0 u32',
 ];
+
+/** enum lb_direction */
+export const Direction = {
+  LB_IN: 0,
+  LB_OUT: 1,
+} as const;
 
 /** enum lb_socket_path */
 export const SocketPath = {
@@ -179,12 +188,8 @@ export const AddressFlag = {
 export const DeviceFlag = {
   LB_DEVICE_BRIDGE_PORT: 1,
   LB_DEVICE_POD: 2,
-} as const;
-
-/** enum lb_direction */
-export const Direction = {
-  LB_IN: 0,
-  LB_OUT: 1,
+  LB_DEVICE_HOST: 4,
+  LB_DEVICE_HOST_END: 8,
 } as const;
 
 /** enum lb_rewrite_flag */
@@ -205,6 +210,7 @@ export const FlowFlag = {
   LB_FLOW_SNAT: 32,
   LB_FLOW_STEERED: 64,
   LB_FLOW_MASQUERADE: 128,
+  LB_FLOW_OWN_ADDRESS: 256,
 } as const;
 
 /** enum lb_counter */
@@ -231,7 +237,9 @@ export const Counter = {
   LB_DROP_STALE_LIST: 19,
   LB_DROP_REWRITE_FAILED: 20,
   LB_DROP_ICMP_REDIRECT: 21,
-  LB_COUNTER_MAX: 22,
+  LB_DROP_NO_ALIAS: 22,
+  LB_DROP_HOST_PORT: 23,
+  LB_COUNTER_MAX: 24,
 } as const;
 
 /** struct lb_device, 40 octets. */
@@ -833,15 +841,16 @@ export const MAPS = {
   service_cidrs: { key: 'ServiceCidrKey', value: null, keySize: 20, valueSize: 4, maxEntries: 1024 },
   service_names: { key: null, value: 'ServiceName', keySize: 4, valueSize: 192, maxEntries: 65536 },
   addresses: { key: null, value: 'Address', keySize: 16, valueSize: 4, maxEntries: 65536 },
+  host_aliases: { key: null, value: null, keySize: 16, valueSize: 16, maxEntries: 1024 },
   flows: { key: 'FlowKey', value: 'Rewrite', keySize: 40, valueSize: 32, maxEntries: 524288 },
   flow_states: { key: null, value: 'FlowState', keySize: 4, valueSize: 104, maxEntries: 131072 },
   fragments: { key: 'FragmentKey', value: 'Fragment', keySize: 40, valueSize: 4, maxEntries: 8192 },
   sock_peer: { key: null, value: 'SockPair', keySize: 4, valueSize: 40, maxEntries: 0 },
   sock_peers: { key: null, value: 'SockPairs', keySize: 4, valueSize: 164, maxEntries: 0 },
-  counters: { key: null, value: null, keySize: 4, valueSize: 8, maxEntries: 22 },
+  counters: { key: null, value: null, keySize: 4, valueSize: 8, maxEntries: 24 },
   service_stats: { key: null, value: 'ServiceStats', keySize: 4, valueSize: 16, maxEntries: 65536 },
   events: { key: null, value: null, keySize: 0, valueSize: 0, maxEntries: 262144 },
-  rate_limits: { key: null, value: 'Rate', keySize: 4, valueSize: 16, maxEntries: 22 },
+  rate_limits: { key: null, value: 'Rate', keySize: 4, valueSize: 16, maxEntries: 24 },
 } as const;
 
 /** Read-only variables of the programs; set before load. */

@@ -151,6 +151,14 @@ export class Datapath {
     return this.#run('tc_egress', packet, mark);
   }
 
+  hostIngress(packet: Packet | Uint8Array): Outcome {
+    return this.#run('host_ingress', packet, 0);
+  }
+
+  hostEgress(packet: Packet | Uint8Array): Outcome {
+    return this.#run('host_egress', packet, 0);
+  }
+
   #run(program: string, packet: Packet | Uint8Array, mark: number): Outcome {
     const context = new Uint8Array(SK_BUFF_SIZE);
     context.set(u32(mark), MARK_OFFSET);
