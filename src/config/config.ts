@@ -38,6 +38,7 @@ export interface Config {
 }
 export interface EbpfConfig {
   readonly socketPath: 'tcp' | 'all' | 'off';
+  readonly hostPort: boolean;
   readonly cgroupRoot: string; // '' : the cgroup2 mount of our mount namespace
   readonly bpffsRoot: string; // '' : the bpffs mount of our mount namespace, /sys/fs/bpf mounted if there is none
   readonly snatPortRange: { readonly min: number; readonly max: number };

@@ -34,6 +34,13 @@ export const EBPF_OPTIONS = {
     'tcp',
     'Which sockets are translated at connect(): tcp, all (TCP and UDP) or off (packets only).',
   ),
+  hostPort: ebpfOption(
+    'hostPort',
+    'host-port',
+    booleanKind,
+    true,
+    'Give traffic of the node that the socket path does not take a port of its own (devices turnout0 and turnout1).',
+  ),
   cgroupRoot: ebpfOption(
     'cgroupRoot',
     'cgroup-root',

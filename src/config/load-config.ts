@@ -161,6 +161,7 @@ function assemble(sources: ConfigSources, hasFile: boolean, values: KubeProxyVal
 function ebpfConfig(values: EbpfValues): EbpfConfig {
   return {
     socketPath: values.socketPath,
+    hostPort: values.hostPort,
     cgroupRoot: values.cgroupRoot,
     bpffsRoot: values.bpffsRoot,
     snatPortRange: values.snatPortRange,

@@ -3,6 +3,7 @@ import type { Config } from '../../config/config.ts';
 import { addressOctets } from '../../datapath/address.ts';
 import { type Device, DeviceFlag } from '../../datapath/layout.gen.ts';
 import type { NetlinkAddress, NetlinkDevice } from '../../native/addon.ts';
+import { DATAPATH_END, isHostPort } from './host-port-routes.ts';
 
 export interface DeviceOptions {
   readonly include: readonly string[]; // shell patterns; empty: all
@@ -48,9 +49,10 @@ export function matchesPattern(pattern: string, name: string): boolean {
   return new RegExp(`^${expression}$`).test(name);
 }
 
-/** Bridge masters, members of bonds and teams, loopback, ifb and everything in a VRF stay alone. */
+/** Bridge masters, members of bonds and teams, loopback, ifb and everything in a VRF stay alone. No pattern holds for our own devices. */
 export function isHooked(device: NetlinkDevice, options: Pick<DeviceOptions, 'include' | 'exclude'>): boolean {
   if (['bridge', 'ifb', 'vrf'].includes(device.kind) || ['bond', 'team', 'vrf'].includes(device.slaveKind)) return false;
+  if (isHostPort(device)) return true;
   if (device.type !== ARPHRD_ETHER && !LAYER_3_TYPES.has(device.type)) return false;
   const matches = (patterns: readonly string[]): boolean => patterns.some((pattern) => matchesPattern(pattern, device.name));
   return !matches(options.exclude) && (options.include.length === 0 || matches(options.include));
@@ -87,17 +89,22 @@ export function deviceRows(
       const address = sources[family].get(owner) ?? fallback[family];
       return address === '' ? new Uint8Array(16) : addressOctets(address);
     };
-    const isPod = options.podDevice(device, master);
     rows.set(device.ifindex, {
       sourceV4: source(4),
       sourceV6: source(6),
       mac: macOctets((bridge ?? device).mac),
       l2Length: device.type === ARPHRD_ETHER ? ETHERNET_OCTETS : 0,
-      flags: (bridge ? DeviceFlag.LB_DEVICE_BRIDGE_PORT : 0) | (isPod ? DeviceFlag.LB_DEVICE_POD : 0),
+      flags: isHostPort(device) ? hostPortFlag(device) : deviceFlags(bridge, options.podDevice(device, master)),
     });
   }
   return rows;
 }
+
+const hostPortFlag = ({ name }: NetlinkDevice): number =>
+  name === DATAPATH_END ? DeviceFlag.LB_DEVICE_HOST : DeviceFlag.LB_DEVICE_HOST_END;
+
+const deviceFlags = (bridge: NetlinkDevice | null, isPod: boolean): number =>
+  (bridge ? DeviceFlag.LB_DEVICE_BRIDGE_PORT : 0) | (isPod ? DeviceFlag.LB_DEVICE_POD : 0);
 
 function macOctets(mac: string): Uint8Array {
   const octets = new Uint8Array(6);

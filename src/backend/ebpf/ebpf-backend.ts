@@ -16,6 +16,7 @@ import { podDeviceOf } from './device-rows.ts';
 import { FlowExpiry } from './expire.ts';
 import { ForwardRule } from './forward-rule.ts';
 import { Hooks } from './hooks.ts';
+import { HostPort, removeHostPort } from './host-port.ts';
 import { type Migration, migrateFrom } from './migrate.ts';
 import { nodePortBlocks } from './node-addresses.ts';
 import { NodeNetwork } from './node-network.ts';
@@ -53,6 +54,7 @@ export class EbpfBackend implements Backend {
   #expiry: FlowExpiry | null = null;
   #network: NodeNetwork | null = null;
   #forwardRule: ForwardRule | null = null;
+  #hostPort: HostPort | null = null;
 
   constructor(config: Config, logger: Logger, facts: () => NodeFacts) {
     this.#config = config;
@@ -87,9 +89,18 @@ export class EbpfBackend implements Backend {
     this.#pins = pins;
     this.#closers.push(() => object.close());
     const migrations = others.map((folder) => migrateFrom(folder, pins, object, this.#logger));
+    await this.#startHostPort(object);
     this.#startParts(object, pins, datapath.masqueradeMark, migrations);
     this.#finish(migrations);
     await this.#forwardRule?.ensure();
+  }
+
+  /** Its devices are there before devices are hooked; its routes come with the Services. */
+  async #startHostPort(object: BpfObject): Promise<void> {
+    if (!this.#config.ebpf.hostPort) return removeHostPort();
+    const nodeIPs = (): readonly string[] => this.#facts().nodeIPs;
+    this.#hostPort = new HostPort({ aliases: object.map('host_aliases'), nodeIPs, logger: this.#logger });
+    await this.#hostPort.start();
   }
 
   /** Tables first, then the hooks that read them. */
@@ -108,6 +119,7 @@ export class EbpfBackend implements Backend {
         podDevice: podDeviceOf(this.#config),
       },
       nodePortBlocks: () => nodePortBlocks(this.#config.nodePortAddresses, this.#facts().nodeIPs),
+      addressesSeen: (addresses) => this.#hostPort?.addressesSeen(addresses),
       logger: this.#logger,
     });
     this.#network.start();
@@ -152,7 +164,11 @@ export class EbpfBackend implements Backend {
       await this.#forwardRule?.ensure();
       writeServiceCidrs(this.#object.map('service_cidrs'), desired.serviceCIDRs);
     }
-    return this.#programmer.sync(desired, changes);
+    // At once with the tables: a route without a Service refuses what would have gone astray, one too few leads past it.
+    const routed = this.#hostPort?.sync(desired, changes);
+    const report = this.#programmer.sync(desired, changes);
+    await routed;
+    return report;
   }
 
   /** Counters and table fill for metrics; empty before start. */
@@ -171,10 +187,10 @@ export class EbpfBackend implements Backend {
     return this.#pins?.path ?? '';
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
+    await this.#hostPort?.settled();
     for (const close of this.#closers.splice(0).reverse()) close();
     this.#object = null;
-    return Promise.resolve();
   }
 
   async cleanup(): Promise<void> {

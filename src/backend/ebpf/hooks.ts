@@ -47,10 +47,10 @@ export class Hooks {
     return this.#usesClsact ? 'clsact' : 'tcx';
   }
 
-  /** Hooks a device, or swaps the programs of its links. */
-  attachDevice(ifindex: number): void {
+  /** Hooks a device, or swaps the programs of its links. 'host': the programs of the node's end of the host's port. */
+  attachDevice(ifindex: number, programs: 'tc' | 'host' = 'tc'): void {
     for (const direction of DIRECTIONS) {
-      const program = this.#object.program(`tc_${direction}`);
+      const program = this.#object.program(`${programs}_${direction}`);
       const pin = join(this.#pins.links, tcPinName(ifindex, direction));
       if (this.#updatePinned(pin, program, (info) => info.ifindex === ifindex)) continue;
       if (!this.#usesClsact && this.#attachPinned(pin, program, { kind: 'tcx', ifindex, direction })) continue;

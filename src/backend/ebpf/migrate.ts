@@ -26,6 +26,7 @@ const COPIED = [
   'addresses',
   'service_cidrs',
   'affinity',
+  'host_aliases',
   'flow_states',
   'flows',
   'counters',

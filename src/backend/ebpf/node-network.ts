@@ -1,14 +1,15 @@
 // Follows devices and addresses of the node and keeps hooks, `devices` and the node's part of `addresses` in step with them.
 import { viewOf } from '../../datapath/bytes.ts';
-import { type Device, LB_DEVICE_SIZE, writeDevice } from '../../datapath/layout.gen.ts';
+import { type Device, DeviceFlag, LB_DEVICE_SIZE, writeDevice } from '../../datapath/layout.gen.ts';
 import type { Logger } from '../../log.ts';
-import type { NetlinkEvent } from '../../native/addon.ts';
+import type { NetlinkAddress, NetlinkEvent } from '../../native/addon.ts';
 import type { BpfMap } from '../../native/bpf-map.ts';
 import { Netlink } from '../../native/netlink.ts';
 import type { Cidr } from '../../state/ip.ts';
 import type { AddressTable } from './address-table.ts';
 import { type DeviceOptions, deviceRows } from './device-rows.ts';
 import type { Hooks } from './hooks.ts';
+import { HOST_END_ADDRESS } from './host-aliases.ts';
 import { nodeAddressFlags } from './node-addresses.ts';
 
 export interface NodeNetworkOptions {
@@ -17,6 +18,7 @@ export interface NodeNetworkOptions {
   readonly addresses: AddressTable;
   readonly device: DeviceOptions;
   readonly nodePortBlocks: () => readonly Cidr[];
+  readonly addressesSeen: (addresses: readonly NetlinkAddress[]) => void; // the node's, at each look, before devices are hooked
   readonly logger: Logger;
 }
 
@@ -55,8 +57,9 @@ export class NodeNetwork {
   /** Makes hooks and rows match the node. `all`: also what did not change, in case somebody else touched it. */
   reconcile(all: boolean): void {
     const devices = Netlink.listDevices();
-    const addresses = Netlink.listAddresses();
+    const addresses = Netlink.listAddresses().filter(({ address }) => address !== HOST_END_ADDRESS); // serves nobody
     this.#options.addresses.setNodeAddresses(nodeAddressFlags(addresses, this.#options.nodePortBlocks()), all);
+    this.#options.addressesSeen(addresses);
     const wanted = deviceRows(devices, addresses, this.#options.device);
     const names = new Map(devices.map((device) => [device.ifindex, device.name]));
     for (const [ifindex, row] of wanted) {
@@ -95,7 +98,7 @@ export class NodeNetwork {
     const isNew = !this.#rows.has(ifindex);
     try {
       if (all || this.#rows.get(ifindex) !== text) this.#options.devices.set(indexBytes(ifindex), bytes);
-      if (all || isNew) this.#options.hooks.attachDevice(ifindex);
+      if (all || isNew) this.#options.hooks.attachDevice(ifindex, row.flags & DeviceFlag.LB_DEVICE_HOST_END ? 'host' : 'tc');
       this.#rows.set(ifindex, text);
       this.#failing.delete(ifindex);
       if (isNew) this.#options.logger.verbose(2, 'Hooked device', { device: name, ifindex });

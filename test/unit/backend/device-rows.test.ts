@@ -90,6 +90,16 @@ describe('the row of a device', () => {
     expect([...rows.keys()]).toEqual([2]);
   });
 
+  test("says which end of the host's port it is, whatever the patterns say", () => {
+    const veth = { kind: 'veth' };
+    const ours = [device(3, 'turnout1', veth), device(4, 'turnout0', veth), device(5, 'turnout0', { kind: 'tun' })];
+    const rows = deviceRows(ours, [], { include: ['eth*'], exclude: ['*'], podDevice: () => true });
+    expect([...rows].map(([ifindex, { flags }]) => [ifindex, flags])).toEqual([
+      [3, DeviceFlag.LB_DEVICE_HOST],
+      [4, DeviceFlag.LB_DEVICE_HOST_END],
+    ]);
+  });
+
   test("a bridge port has its bridge's addresses and MAC", () => {
     const bridge = device(4, 'cni0', { kind: 'bridge' });
     const port = device(5, 'veth1', { kind: 'veth', slaveKind: 'bridge', masterIfindex: 4 });
