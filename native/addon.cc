@@ -1,4 +1,4 @@
-// Table of contents: libbpf and rtnetlink seen from JavaScript. Knows nothing of Services.
+// Table of contents: libbpf, rtnetlink and sock_diag seen from JavaScript. Knows nothing of Services.
 // One class per kernel handle. src/native/*.ts checks arguments and names things; the code here asserts.
 #include "error.h"
 #include "instance.h"
@@ -8,6 +8,7 @@
 #include "object.h"
 #include "program.h"
 #include "ring_buffer.h"
+#include "sock_diag.h"
 #include "system.h"
 #include "tc_filter.h"
 
@@ -22,6 +23,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   turnout::RingBuffer::init(env, exports);       // RingBuffer
   turnout::init_netlink(env, exports);           // listDevices, listAddresses, listRoutes
   turnout::NetlinkFollower::init(env, exports);  // NetlinkFollower
+  turnout::init_sock_diag(env, exports);         // listConnectedUdp, destroyUdp
   turnout::init_system(env, exports);            // mountBpffs, isBpffs, unlinkPin, netnsCookie, ...
   return exports;
 }

@@ -113,6 +113,16 @@ export interface NetlinkRoute {
   scope: number;
   metric: number;
 }
+/** A connected UDP socket of the process's network namespace. */
+export interface UdpSocket {
+  family: 4 | 6; // of the socket: 6 also for one that talks IPv4
+  localAddress: string; // canonical text; '::ffff:a.b.c.d' of an IPv6 socket that talks IPv4
+  localPort: number;
+  remoteAddress: string;
+  remotePort: number;
+  ifindex: number; // the device it is bound to, 0: none
+  cookie: bigint; // as SO_COOKIE and bpf_get_socket_cookie() give it; never the same for two sockets
+}
 export type NetlinkEvent =
   | { kind: 'device'; action: 'new' | 'delete'; device: NetlinkDevice }
   | { kind: 'address'; action: 'new' | 'delete'; address: NetlinkAddress }

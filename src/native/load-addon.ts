@@ -14,6 +14,7 @@ import type {
   ObjectDescription,
   TestRunInput,
   TestRunResult,
+  UdpSocket,
 } from './addon.ts';
 import { BpfError } from './bpf-error.ts';
 
@@ -92,6 +93,8 @@ export interface Addon {
   listDevices(): NetlinkDevice[];
   listAddresses(): NetlinkAddress[];
   listRoutes(): NetlinkRoute[];
+  listConnectedUdp(): UdpSocket[];
+  destroyUdp(socket: UdpSocket): void;
   mountBpffs(path: string): void;
   isBpffs(path: string): boolean;
   unlinkPin(path: string): void;
