@@ -9,6 +9,7 @@
 LB_CONFIG(__u64, cfg_host_netns_cookie,
 	  "cookie of the node's network namespace (SO_NETNS_COOKIE); sockets in it are the host's") = 0;
 LB_CONFIG(enum lb_socket_path, cfg_socket_path, "which sockets are translated at connect()") = LB_SOCKET_PATH_TCP;
+LB_CONFIG(__u8, cfg_excludes_cgroups, "excluded_cgroups is looked at: some cgroups may be left to the packet path") = 0;
 LB_CONFIG(enum lb_detector, cfg_detector_v4, "how a packet of a local pod is recognised, IPv4") = LB_DETECTOR_NONE;
 LB_CONFIG(enum lb_detector, cfg_detector_v6, "how a packet of a local pod is recognised, IPv6") = LB_DETECTOR_NONE;
 LB_CONFIG(union lb_addr, cfg_pod_cidr_v4, "network address of the IPv4 pod range") = {};

@@ -135,6 +135,25 @@ static __always_inline enum lb_verdict socket_source_range(const struct socket_c
 }
 
 /*
+ * Does the calling process run in an excluded cgroup, or below one? Ancestors are asked, not only the process's own cgroup: a child made
+ * a moment ago is then excluded without anybody having heard of it.
+ */
+static __always_inline bool socket_is_excluded(void)
+{
+	if (!cfg_excludes_cgroups)
+		return false;
+	for (int level = 1; level <= LB_CGROUP_LEVELS; level++) {
+		__u64 id = bpf_get_current_ancestor_cgroup_id(level);
+
+		if (!id)
+			return false;
+		if (bpf_map_lookup_elem(&excluded_cgroups, &id))
+			return true;
+	}
+	return false;
+}
+
+/*
  * What becomes of a call. LB_TRANSLATE and LB_REJECT are acted upon here; everything else goes to the packet path as it is:
  * what is no Service, what is declined, and what kube-proxy drops (a silent drop is not an answer connect() can give).
  */
@@ -150,6 +169,10 @@ static __noinline int socket_decide(struct bpf_sock_addr *ctx, const struct sock
 	frontend = frontend_find(&call->destination, call->port, call->protocol, call->is_host, &address_flags);
 	if (!frontend)
 		return LB_PASS;
+	if (socket_is_excluded()) {
+		count(LB_SOCKET_EXCLUDED);
+		return LB_PASS;
+	}
 	if (call->is_host ? lb_addr_is_loopback(&call->bound) : !socket_pod_is_plain(call, frontend)) {
 		count(LB_SOCKET_DECLINED);
 		return LB_PASS;
@@ -194,6 +217,38 @@ static __always_inline void socket_remember_peer(struct bpf_sock_addr *ctx, cons
 	pair = bpf_sk_storage_get(&sock_peer, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (pair)
 		socket_pair(pair, call, choice);
+}
+
+/* So that the controller finds the socket once its backend has left. It sees the host's sockets only. */
+static __always_inline void socket_remember_udp(struct bpf_sock_addr *ctx, const struct socket_call *call,
+						const struct lb_choice *choice)
+{
+	struct lb_udp_socket row = {
+		.backend = choice->backend.address,
+		.backend_port = choice->backend.port,
+		.backend_id = choice->backend.backend_id,
+		.backend_generation = choice->backend.generation,
+	};
+	__u64 cookie = bpf_get_socket_cookie(ctx);
+
+	if (call->protocol == IPPROTO_UDP && call->is_host)
+		bpf_map_update_elem(&udp_sockets, &cookie, &row, BPF_ANY);
+}
+
+/*
+ * A UDP socket may connect again, past every Service: what it was given before is no longer its peer, not even when it asks for that very
+ * address itself. (After a refused connect() it stays with what it had.)
+ */
+static __always_inline void socket_forget_peer(struct bpf_sock_addr *ctx, const struct socket_call *call)
+{
+	__u64 cookie;
+
+	if (!ctx->sk || call->protocol != IPPROTO_UDP)
+		return;
+	bpf_sk_storage_delete(&sock_peer, ctx->sk);
+	cookie = bpf_get_socket_cookie(ctx);
+	if (call->is_host)
+		bpf_map_delete_elem(&udp_sockets, &cookie);
 }
 
 static __always_inline void socket_remember_peers(struct bpf_sock_addr *ctx, const struct socket_call *call,
@@ -244,9 +299,12 @@ static __always_inline int socket_connect(struct bpf_sock_addr *ctx, bool is_v6)
 	verdict = socket_decide(ctx, &call, bpf_get_prandom_u32(), &choice);
 	if (verdict == LB_REJECT)
 		return socket_refuse();
-	if (verdict != LB_TRANSLATE)
+	if (verdict != LB_TRANSLATE) {
+		socket_forget_peer(ctx, &call);
 		return SOCKET_PROCEED;
+	}
 	socket_remember_peer(ctx, &call, &choice);
+	socket_remember_udp(ctx, &call, &choice);
 	if (is_v6)
 		socket_write_v6(ctx, &choice.backend.address, choice.backend.port);
 	else
@@ -357,4 +415,16 @@ SEC("cgroup/getpeername4") int getpeername4(struct bpf_sock_addr *ctx)
 SEC("cgroup/getpeername6") int getpeername6(struct bpf_sock_addr *ctx)
 {
 	return socket_restore(ctx, true);
+}
+
+/* A socket is closed. */
+SEC("cgroup/sock_release") int sock_release(struct bpf_sock *sk)
+{
+	__u64 cookie;
+
+	if (sk->protocol != IPPROTO_UDP)
+		return SOCKET_PROCEED;
+	cookie = bpf_get_socket_cookie(sk);
+	bpf_map_delete_elem(&udp_sockets, &cookie);
+	return SOCKET_PROCEED;
 }

@@ -261,6 +261,21 @@ struct lb_sock_pairs {
 	__u32 next; /* index that is overwritten next */
 };
 
+/* What connect() gave a UDP socket of the host. Key: the socket's cookie (__u64). */
+struct lb_udp_socket {
+	union lb_addr backend;
+	__be16 backend_port;
+	__u16 pad;
+	__u32 backend_id;
+	__u32 backend_generation; /* no longer the backend's own once the endpoint has left: the controller then ends the socket */
+};
+
+/*
+ * How far below the root of the cgroup hierarchy an excluded cgroup may lie. A pod's container is four or five levels deep, seven or
+ * eight where the node is itself a container.
+ */
+enum { LB_CGROUP_LEVELS = 32 };
+
 /* ---- Counters and events ------------------------------------------------------------------------------------- */
 
 /* A row of `counters` each; the name in lower case without LB_ is the metric's name. Refusals start with LB_DROP_. */
@@ -271,6 +286,7 @@ enum lb_counter {
 	LB_SNAT_ALLOCATED,         /* source ports given out */
 	LB_SOCKET_TRANSLATED,      /* connect() and sendmsg() calls translated */
 	LB_SOCKET_DECLINED,        /* left to the packet path because the packet is needed for exact semantics */
+	LB_SOCKET_EXCLUDED,        /* left to the packet path because the process runs in an excluded cgroup */
 	LB_SOCKET_REFUSED,         /* ECONNREFUSED because there is no endpoint */
 	LB_REJECT_SENT,            /* ICMP port unreachable sent: no endpoint, or no such port of a ClusterIP */
 	LB_ICMP_TRANSLATED,        /* ICMP errors about our flows, brought to the other end's view */

@@ -118,6 +118,18 @@ struct {
 	__type(value, struct lb_fragment);
 } fragments SEC(".maps");
 
+/*
+ * Ids of cgroups whose processes, and those of every cgroup below, are left to the packet path. Written by the controller before the
+ * programs are attached, and as cgroups come and go. The value says nothing.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u32);
+} excluded_cgroups SEC(".maps");
+
 /* Connected sockets: what they asked for. Lives and dies with the socket. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -125,6 +137,18 @@ struct {
 	__type(key, int);
 	__type(value, struct lb_sock_pair);
 } sock_peer SEC(".maps");
+
+/*
+ * Connected UDP sockets of the host that were translated. Written by connect(), removed at the socket's end (sock_release), read by the
+ * controller when backends leave: the kernel shows it the storage above for TCP only. A socket that finds no room is not ended then.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct lb_udp_socket);
+} udp_sockets SEC(".maps");
 
 /* Unconnected UDP sockets: the last Services they sent to. Lives and dies with the socket. */
 struct {

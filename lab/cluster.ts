@@ -64,12 +64,12 @@ export class ClusterNode {
     });
   }
 
-  /** A pod with an address of each family, in the node's cgroup as on a real node. */
-  addPod(name: string): Pod {
+  /** A pod with an address of each family, in the node's cgroup, or one below it, as on a real node. */
+  addPod(name: string, cgroup: string = this.namespace.cgroup): Pod {
     const last = this.pods.length + 10;
     const ipv4 = `10.244.${this.#number}.${last}`;
     const ipv6 = `fd00:10:244:${this.#number}::${last}`;
-    const namespace = this.#lab.namespace(name, this.namespace.cgroup);
+    const namespace = this.#lab.namespace(name, cgroup);
     this.#podNetwork.attach(namespace, [ipv4, ipv6]);
     const pod = { name, nodeName: this.name, namespace, ipv4, ipv6 };
     this.pods.push(pod);

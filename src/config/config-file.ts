@@ -136,7 +136,7 @@ class FieldWalk {
         this.#problems.push({
           setting: `${field} at ${position}`,
           value: JSON.stringify(plain),
-          reason: 'must be a mapping of fields',
+          reason: `must be a mapping of fields, such as ${this.#fieldOf(field)}`,
         });
     } else if (this.#known.has(field)) {
       if (plain === null) this.#values.delete(field);
@@ -150,7 +150,12 @@ class FieldWalk {
     }
   }
 
-  /** ', did you mean socketPath?' when a field of the same section is spelled much like it. */
+  /** The first field of a section, in full. */
+  #fieldOf(section: string): string {
+    return [...this.#known, ...this.#ignored].find((name) => name.startsWith(`${section}.`)) ?? '';
+  }
+
+  /** ', did you mean syncPeriod?' when a field of the same section is spelled much like it. */
   #suggestion(field: string, section: string): string {
     const prefix = section === '' ? '' : `${section}.`;
     const siblings = [...this.#known, ...this.#ignored, ...this.#sections]

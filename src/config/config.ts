@@ -37,7 +37,10 @@ export interface Config {
   readonly logging: { readonly format: 'text' | 'json'; readonly verbosity: number };
 }
 export interface EbpfConfig {
-  readonly socketPath: 'tcp' | 'all' | 'off';
+  readonly socketPath: {
+    readonly mode: 'tcp' | 'all' | 'off';
+    readonly exclude: readonly string[]; // patterns of cgroup paths below cgroupRoot (cgroup-pattern.ts)
+  };
   readonly hostPort: boolean;
   readonly cgroupRoot: string; // '' : the cgroup2 mount of our mount namespace
   readonly bpffsRoot: string; // '' : the bpffs mount of our mount namespace, /sys/fs/bpf mounted if there is none

@@ -2,6 +2,7 @@
 import type { Option } from './option.ts';
 import {
   booleanKind,
+  cgroupPatternsKind,
   choiceKind,
   devicePatternsKind,
   durationKind,
@@ -27,12 +28,20 @@ function ebpfOption<T>(
 const rowsKind = integerKind(1, 2 ** 24);
 
 export const EBPF_OPTIONS = {
-  socketPath: ebpfOption(
-    'socketPath',
+  socketPathMode: ebpfOption(
+    'socketPath.mode',
     'socket-path',
     choiceKind(['tcp', 'all', 'off']),
     'tcp',
     'Which sockets are translated at connect(): tcp, all (TCP and UDP) or off (packets only).',
+  ),
+  socketPathExclude: ebpfOption<readonly string[]>(
+    'socketPath.exclude',
+    'socket-path-exclude',
+    cgroupPatternsKind,
+    [],
+    'Leave processes to the packet path whose cgroup, or one above it, matches. Patterns of paths below --ebpf-cgroup-root, as `/kubepods*/**/pod1234*`: `*`, `?` and `[a-z]` within one element, `**` for any number of them.',
+    'none',
   ),
   hostPort: ebpfOption(
     'hostPort',

@@ -160,7 +160,7 @@ function assemble(sources: ConfigSources, hasFile: boolean, values: KubeProxyVal
 
 function ebpfConfig(values: EbpfValues): EbpfConfig {
   return {
-    socketPath: values.socketPath,
+    socketPath: { mode: values.socketPathMode, exclude: values.socketPathExclude },
     hostPort: values.hostPort,
     cgroupRoot: values.cgroupRoot,
     bpffsRoot: values.bpffsRoot,

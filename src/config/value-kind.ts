@@ -1,6 +1,7 @@
 // The kinds of values an option can have: how a flag's text is read, what is valid, what it becomes.
 import { z } from 'zod';
 import { canonicalIp, ipFamilyOf, parseCidr } from '../state/ip.ts';
+import { cgroupPatternFault } from './cgroup-pattern.ts';
 import { parseGoDuration } from './go-duration.ts';
 
 export interface ValueKind<T> {
@@ -141,6 +142,20 @@ export const devicePatternsKind: ValueKind<readonly string[]> = {
       .regex(/^[^\s/]+$/, 'must be a device name or pattern without blanks and slashes, such as eth* or cali*')
       .refine((text) => /^(?:[^[\]]|\[[^[\]]+\])*$/.test(text), 'must close every [ of the pattern with a ]'),
     'must be a list of device patterns',
+  ),
+  fromText: asList,
+  isList: true,
+};
+
+/** Paths of cgroups with shell patterns, from the root of the socket path. */
+export const cgroupPatternsKind: ValueKind<readonly string[]> = {
+  placeholder: 'PATTERN,...',
+  schema: z.array(
+    z.string('must be a pattern of a cgroup path').superRefine((text, context) => {
+      const fault = cgroupPatternFault(text);
+      if (fault !== null) context.addIssue(fault);
+    }),
+    'must be a list of patterns of cgroup paths',
   ),
   fromText: asList,
   isList: true,

@@ -39,6 +39,9 @@ export const LAYOUT: readonly string[] = [
   'devices.value.l2_length 38 u8',
   'devices.value.flags 39 u8',
   'events type 27 key 0 value 0',
+  'excluded_cgroups type 1 key 8 value 4',
+  'excluded_cgroups.key 0 u64',
+  'excluded_cgroups.value 0 u32',
   'flow_states type 2 key 4 value 104',
   'flow_states.key 0 u32',
   'flow_states.value.last_seen_ns 0 u64',
@@ -133,6 +136,13 @@ export const LAYOUT: readonly string[] = [
   'source_ranges.key.service_id 4 u32',
   'source_ranges.key.address 8 union lb_addr',
   'source_ranges.value 0 u32',
+  'udp_sockets type 1 key 8 value 28',
+  'udp_sockets.key 0 u64',
+  'udp_sockets.value.backend 0 union lb_addr',
+  'udp_sockets.value.backend_port 16 be16',
+  'udp_sockets.value.pad 18 u16',
+  'udp_sockets.value.backend_id 20 u32',
+  'udp_sockets.value.backend_generation 24 u32',
 ];
 
 /** enum lb_direction */
@@ -221,25 +231,26 @@ export const Counter = {
   LB_SNAT_ALLOCATED: 3,
   LB_SOCKET_TRANSLATED: 4,
   LB_SOCKET_DECLINED: 5,
-  LB_SOCKET_REFUSED: 6,
-  LB_REJECT_SENT: 7,
-  LB_ICMP_TRANSLATED: 8,
-  LB_DROP_REJECT_LIMITED: 9,
-  LB_DROP_NO_LOCAL_ENDPOINT: 10,
-  LB_DROP_SOURCE_RANGE: 11,
-  LB_DROP_UNALLOCATED: 12,
-  LB_DROP_NO_FLOW: 13,
-  LB_DROP_FLOWS_FULL: 14,
-  LB_DROP_PORT_COLLISION: 15,
-  LB_DROP_SNAT_EXHAUSTED: 16,
-  LB_DROP_SNAT_RACED: 17,
-  LB_DROP_NO_SOURCE: 18,
-  LB_DROP_STALE_LIST: 19,
-  LB_DROP_REWRITE_FAILED: 20,
-  LB_DROP_ICMP_REDIRECT: 21,
-  LB_DROP_NO_ALIAS: 22,
-  LB_DROP_HOST_PORT: 23,
-  LB_COUNTER_MAX: 24,
+  LB_SOCKET_EXCLUDED: 6,
+  LB_SOCKET_REFUSED: 7,
+  LB_REJECT_SENT: 8,
+  LB_ICMP_TRANSLATED: 9,
+  LB_DROP_REJECT_LIMITED: 10,
+  LB_DROP_NO_LOCAL_ENDPOINT: 11,
+  LB_DROP_SOURCE_RANGE: 12,
+  LB_DROP_UNALLOCATED: 13,
+  LB_DROP_NO_FLOW: 14,
+  LB_DROP_FLOWS_FULL: 15,
+  LB_DROP_PORT_COLLISION: 16,
+  LB_DROP_SNAT_EXHAUSTED: 17,
+  LB_DROP_SNAT_RACED: 18,
+  LB_DROP_NO_SOURCE: 19,
+  LB_DROP_STALE_LIST: 20,
+  LB_DROP_REWRITE_FAILED: 21,
+  LB_DROP_ICMP_REDIRECT: 22,
+  LB_DROP_NO_ALIAS: 23,
+  LB_DROP_HOST_PORT: 24,
+  LB_COUNTER_MAX: 25,
 } as const;
 
 /** struct lb_device, 40 octets. */
@@ -268,6 +279,31 @@ export function writeDevice(bytes: Uint8Array, at: number, value: Device): void 
   bytes.set(value.mac, at + 32);
   view.setUint8(at + 38, value.l2Length);
   view.setUint8(at + 39, value.flags);
+}
+
+/** struct lb_udp_socket, 28 octets. */
+export interface UdpSocket {
+  backend: Uint8Array;
+  backendPort: number;
+  backendId: number;
+  backendGeneration: number;
+}
+export const LB_UDP_SOCKET_SIZE = 28;
+export function readUdpSocket(bytes: Uint8Array, at = 0): UdpSocket {
+  const view = viewOf(bytes);
+  return {
+    backend: readOctets(bytes, at, 16),
+    backendPort: view.getUint16(at + 16, false),
+    backendId: view.getUint32(at + 20, true),
+    backendGeneration: view.getUint32(at + 24, true),
+  };
+}
+export function writeUdpSocket(bytes: Uint8Array, at: number, value: UdpSocket): void {
+  const view = viewOf(bytes);
+  bytes.set(value.backend, at);
+  view.setUint16(at + 16, value.backendPort, false);
+  view.setUint32(at + 20, value.backendId, true);
+  view.setUint32(at + 24, value.backendGeneration, true);
 }
 
 /** struct lb_frontend_key, 20 octets. */
@@ -833,6 +869,7 @@ export function writeExpire(bytes: Uint8Array, at: number, value: Expire): void 
 /** Every table, with its default size in rows. */
 export const MAPS = {
   devices: { key: null, value: 'Device', keySize: 4, valueSize: 40, maxEntries: 4096 },
+  udp_sockets: { key: null, value: 'UdpSocket', keySize: 8, valueSize: 28, maxEntries: 65536 },
   frontends: { key: 'FrontendKey', value: 'Frontend', keySize: 20, valueSize: 40, maxEntries: 65536 },
   backends: { key: null, value: 'Backend', keySize: 4, valueSize: 32, maxEntries: 262144 },
   backend_states: { key: null, value: 'BackendState', keySize: 4, valueSize: 8, maxEntries: 262144 },
@@ -845,18 +882,20 @@ export const MAPS = {
   flows: { key: 'FlowKey', value: 'Rewrite', keySize: 40, valueSize: 32, maxEntries: 524288 },
   flow_states: { key: null, value: 'FlowState', keySize: 4, valueSize: 104, maxEntries: 131072 },
   fragments: { key: 'FragmentKey', value: 'Fragment', keySize: 40, valueSize: 4, maxEntries: 8192 },
+  excluded_cgroups: { key: null, value: null, keySize: 8, valueSize: 4, maxEntries: 65536 },
   sock_peer: { key: null, value: 'SockPair', keySize: 4, valueSize: 40, maxEntries: 0 },
   sock_peers: { key: null, value: 'SockPairs', keySize: 4, valueSize: 164, maxEntries: 0 },
-  counters: { key: null, value: null, keySize: 4, valueSize: 8, maxEntries: 24 },
+  counters: { key: null, value: null, keySize: 4, valueSize: 8, maxEntries: 25 },
   service_stats: { key: null, value: 'ServiceStats', keySize: 4, valueSize: 16, maxEntries: 65536 },
   events: { key: null, value: null, keySize: 0, valueSize: 0, maxEntries: 262144 },
-  rate_limits: { key: null, value: 'Rate', keySize: 4, valueSize: 16, maxEntries: 24 },
+  rate_limits: { key: null, value: 'Rate', keySize: 4, valueSize: 16, maxEntries: 25 },
 } as const;
 
 /** Read-only variables of the programs; set before load. */
 export interface DatapathConfig {
   hostNetnsCookie: bigint; // cookie of the node's network namespace (SO_NETNS_COOKIE); sockets in it are the host's
   socketPath: number; // which sockets are translated at connect()
+  excludesCgroups: number; // excluded_cgroups is looked at: some cgroups may be left to the packet path
   detectorV4: number; // how a packet of a local pod is recognised, IPv4
   detectorV6: number; // how a packet of a local pod is recognised, IPv6
   podCidrV4: Uint8Array; // network address of the IPv4 pod range
@@ -886,6 +925,7 @@ export function configVariables(config: DatapathConfig): Map<string, Uint8Array>
   const variables = new Map<string, Uint8Array>();
   { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.hostNetnsCookie, true); variables.set('cfg_host_netns_cookie', bytes); }
   { const bytes = new Uint8Array(4); const view = viewOf(bytes); view.setUint32(0, config.socketPath, true); variables.set('cfg_socket_path', bytes); }
+  { const bytes = new Uint8Array(1); const view = viewOf(bytes); view.setUint8(0, config.excludesCgroups); variables.set('cfg_excludes_cgroups', bytes); }
   { const bytes = new Uint8Array(4); const view = viewOf(bytes); view.setUint32(0, config.detectorV4, true); variables.set('cfg_detector_v4', bytes); }
   { const bytes = new Uint8Array(4); const view = viewOf(bytes); view.setUint32(0, config.detectorV6, true); variables.set('cfg_detector_v6', bytes); }
   { const bytes = new Uint8Array(16); bytes.set(config.podCidrV4, 0); variables.set('cfg_pod_cidr_v4', bytes); }

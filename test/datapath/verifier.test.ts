@@ -14,7 +14,7 @@ const BOOLEAN = [0, 1];
 const BOTH = { detectorV4: Object.values(Detector), detectorV6: Object.values(Detector), masqueradeAll: BOOLEAN };
 const PACKETS: Switches = { ...BOTH, rejectsPerSecond: [0, 1000] };
 const SOCKETS: Switches = {
-  ...{ ...BOTH, socketPath: Object.values(SocketPath) },
+  ...{ ...BOTH, excludesCgroups: BOOLEAN, socketPath: Object.values(SocketPath) },
   ...{ localhostNodePortsV4: BOOLEAN, localhostNodePortsV6: BOOLEAN },
 };
 
@@ -69,7 +69,7 @@ describe('the verifier accepts', () => {
 
   test('the socket programs under every combination of the switches that they read', async () => {
     const all = combinations(SOCKETS);
-    expect(all.length).toBe(3 * 3 * 2 * 3 * 2 * 2);
+    expect(all.length).toBe(3 * 3 * 2 * 2 * 3 * 2 * 2);
     expect(await refusals(all, 'cgroup/')).toEqual([]);
   });
 

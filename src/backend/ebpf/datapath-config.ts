@@ -56,7 +56,8 @@ export function datapathConfig(config: Config, podCIDRs: readonly string[], netn
   const blocks = nodePortBlocks(config.nodePortAddresses, NO_LOOPBACK);
   return {
     hostNetnsCookie: netnsCookie,
-    socketPath: SOCKET_PATHS[ebpf.socketPath],
+    socketPath: SOCKET_PATHS[ebpf.socketPath.mode],
+    excludesCgroups: ebpf.socketPath.exclude.length > 0 ? 1 : 0,
     detectorV4: v4.detector,
     detectorV6: v6.detector,
     podCidrV4: v4.network,

@@ -13,6 +13,7 @@ import { applyConntrackSettings, loadConntrack } from './conntrack-sysctls.ts';
 import { readCounters } from './counters.ts';
 import { datapathConfig, tableSizes } from './datapath-config.ts';
 import { podDeviceOf } from './device-rows.ts';
+import { ExcludedCgroups } from './excluded-cgroups.ts';
 import { FlowExpiry } from './expire.ts';
 import { ForwardRule } from './forward-rule.ts';
 import { Hooks } from './hooks.ts';
@@ -54,6 +55,7 @@ export class EbpfBackend implements Backend {
   #expiry: FlowExpiry | null = null;
   #network: NodeNetwork | null = null;
   #forwardRule: ForwardRule | null = null;
+  #excludedCgroups: ExcludedCgroups | null = null;
   #hostPort: HostPort | null = null;
 
   constructor(config: Config, logger: Logger, facts: () => NodeFacts) {
@@ -124,7 +126,7 @@ export class EbpfBackend implements Backend {
     });
     this.#network.start();
     this.#closers.push(() => this.#network?.close());
-    this.#startSocketPath(hooks);
+    this.#startSocketPath(hooks, object);
     this.#expiry = new FlowExpiry(object.program('flow_expire'), this.#config.ebpf.flowTableSize, this.#logger);
     this.#expiry.start();
     this.#closers.push(() => this.#expiry?.close());
@@ -135,8 +137,8 @@ export class EbpfBackend implements Backend {
     this.#logger.info('Datapath is in force', { pins: pins.path, devices: hookedDevices, attach: hooks.attachKind });
   }
 
-  #startSocketPath(hooks: Hooks): void {
-    if (this.#config.ebpf.socketPath === 'off') return hooks.detachCgroup();
+  #startSocketPath(hooks: Hooks, object: BpfObject): void {
+    if (this.#config.ebpf.socketPath.mode === 'off') return hooks.detachCgroup();
     const root = this.#config.ebpf.cgroupRoot || mountPoints('cgroup2')[0];
     if (root === undefined) {
       throw new TurnoutError('ENOCGROUP', 'no cgroup v2 is mounted, so sockets cannot be translated', {
@@ -144,6 +146,7 @@ export class EbpfBackend implements Backend {
       });
     }
     try {
+      this.#excludeCgroups(root, object);
       hooks.attachCgroup(root);
     } catch (error) {
       throw new TurnoutError('ECGROUP', `cannot attach to the cgroup ${root}: ${(error as Error).message}`, {
@@ -151,6 +154,15 @@ export class EbpfBackend implements Backend {
         cause: error,
       });
     }
+  }
+
+  #excludeCgroups(root: string, object: BpfObject): void {
+    const patterns = this.#config.ebpf.socketPath.exclude;
+    const excluded = new ExcludedCgroups({ map: object.map('excluded_cgroups'), root, patterns, logger: this.#logger });
+    this.#excludedCgroups = excluded;
+    this.#closers.push(() => excluded.close());
+    excluded.reconcile();
+    if (patterns.length > 0) this.#logger.info('Cgroups are left to the packet path', { patterns, cgroups: excluded.count });
   }
 
   #finish(migrations: readonly Migration[]): void {
@@ -161,6 +173,7 @@ export class EbpfBackend implements Backend {
     if (!this.#programmer || !this.#network || !this.#object) throw new Error('sync before start');
     if (changes.full) {
       this.#network.reconcile(true);
+      this.#excludedCgroups?.reconcile();
       await this.#forwardRule?.ensure();
       writeServiceCidrs(this.#object.map('service_cidrs'), desired.serviceCIDRs);
     }

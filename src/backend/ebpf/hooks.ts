@@ -20,6 +20,7 @@ export const SOCKET_PROGRAMS = [
   'recvmsg6',
   'getpeername4',
   'getpeername6',
+  'sock_release',
 ] as const;
 
 /** A clsact filter of ours: 't', 'u' as the handle, so that no other filter is touched. */

@@ -30,9 +30,10 @@ const COPIED = [
   'flow_states',
   'flows',
   'counters',
+  'udp_sockets',
 ] as const;
 /** Written by programs, so they may change between the copy and the swap: new flows are added, and others caught up with. */
-const COPIED_AGAIN = ['flow_states', 'flows'] as const;
+const COPIED_AGAIN = ['flow_states', 'flows', 'udp_sockets'] as const;
 const ARRAY = 2;
 const PERCPU_ARRAY = 6;
 

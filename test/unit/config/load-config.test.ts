@@ -56,7 +56,12 @@ describe('flags', () => {
         tcpCloseWaitTimeoutMs: 3_600_000,
         udpTimeoutMs: 0,
       },
-      ebpf: { socketPath: 'tcp', snatPortRange: { min: 10_240, max: 29_999 }, masqueradeMarkBit: 14, rejectsPerSecond: 1000 },
+      ebpf: {
+        socketPath: { mode: 'tcp', exclude: [] },
+        snatPortRange: { min: 10_240, max: 29_999 },
+        masqueradeMarkBit: 14,
+        rejectsPerSecond: 1000,
+      },
       logging: { format: 'text', verbosity: 0 },
     });
     expect(warnings).toEqual([]);
@@ -128,6 +133,8 @@ describe('flags', () => {
     ['oom-score-adj=1001', 'from -1000 to 1000'],
     ['masquerade-all=maybe', 'true or false'],
     ['ebpf-socket-path=udp', 'must be one of tcp, all, off'],
+    ['ebpf-socket-path-exclude=/a,kubepods/x', '"kubepods/x" must start with / at character 1'],
+    ['ebpf-socket-path-exclude=/a/pod[1', 'close the [ at character 7'],
     ['ebpf-cgroup-root=relative', 'starts with /'],
     ['ebpf-snat-port-range=1000-2000', 'inside 1024-65535'],
     ['ebpf-snat-port-range=2000-70000', 'inside 1024-65535'],
@@ -157,6 +164,13 @@ describe('flags', () => {
 });
 
 describe('a KubeProxyConfiguration', () => {
+  test('with socketPath as one word is told the field that it is now', () => {
+    const message = failure(() => fromFile('ebpf: {socketPath: tcp}\n'));
+    expect(message).toContain(
+      'ebpf.socketPath at config.yaml:3:20: "tcp" must be a mapping of fields, such as ebpf.socketPath.mode',
+    );
+  });
+
   test('says how to reach the API server; --master wins', () => {
     const connection = 'clientConnection: {kubeconfig: /k, qps: 2.5, burst: 7}\n';
     const apiServer = { kubeconfig: '/k', master: '', qps: 2.5, burst: 7 };
@@ -181,7 +195,7 @@ metricsBindAddress: 0.0.0.0
 oomScoreAdj: 0
 conntrack: {maxPerCore: 0, min: 5, tcpEstablishedTimeout: 2h, tcpCloseWaitTimeout: 0s, tcpBeLiberal: true, udpTimeout: 10s, udpStreamTimeout: 20s}
 iptables: {masqueradeAll: true, localhostNodePorts: false}
-ebpf: {socketPath: off, snatPortRange: 2000-3000, syncPeriod: 10s, minSyncPeriod: 0s, devicesInclude: [eth*]}
+ebpf: {socketPath: {mode: off, exclude: [/kubepods*/**/pod1, /istio]}, snatPortRange: 2000-3000, syncPeriod: 10s, minSyncPeriod: 0s, devicesInclude: [eth*]}
 logging: {format: json, verbosity: 3}
 mode: ""
 `);
@@ -210,7 +224,11 @@ mode: ""
         udpTimeoutMs: 10_000,
         udpStreamTimeoutMs: 20_000,
       },
-      ebpf: { socketPath: 'off', snatPortRange: { min: 2000, max: 3000 }, devicesInclude: ['eth*'] },
+      ebpf: {
+        socketPath: { mode: 'off', exclude: ['/kubepods*/**/pod1', '/istio'] },
+        snatPortRange: { min: 2000, max: 3000 },
+        devicesInclude: ['eth*'],
+      },
       logging: { format: 'json', verbosity: 3 },
     });
     expect(warnings).toEqual([]);
@@ -242,7 +260,7 @@ mode: ""
 
   test('ordinary flags are ignored beside it with a warning; --ebpf-*, --manifests, the host name and logging flags win', () => {
     const { config, warnings } = fromFile(
-      'clusterCIDR: 10.0.0.0/8\nhostnameOverride: file\nebpf: {socketPath: tcp}\nlogging: {verbosity: 1}\n',
+      'clusterCIDR: 10.0.0.0/8\nhostnameOverride: file\nebpf: {socketPath: {mode: tcp}}\nlogging: {verbosity: 1}\n',
       'cluster-cidr=11.0.0.0/8',
       'masquerade-all=true',
       'hostname-override=flag',
@@ -255,7 +273,7 @@ mode: ""
       masqueradeAll: false,
       nodeName: 'flag',
       manifests: '/m',
-      ebpf: { socketPath: 'all' },
+      ebpf: { socketPath: { mode: 'all' } },
       logging: { verbosity: 5 },
     });
     expect(warnings).toEqual([expect.stringContaining('--cluster-cidr, --masquerade-all')]);

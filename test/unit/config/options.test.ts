@@ -20,7 +20,10 @@ describe('the option tables', () => {
 
   test('give every ebpf field a flag that applies beside --config', () => {
     for (const [name, option] of Object.entries(EBPF_OPTIONS)) {
-      expect(option.field).toBe(`ebpf.${name}`);
+      // ebpf.socketPath.mode is socketPathMode here.
+      const [, ...parts] = option.field.split('.');
+      const joined = parts.map((part, index) => (index === 0 ? part : `${part[0]?.toUpperCase()}${part.slice(1)}`)).join('');
+      expect(joined).toBe(name);
       expect(option.flag).toMatch(/^ebpf-[a-z-]+$/);
       expect(option.besideConfig).toBe(true);
     }
