@@ -52,6 +52,11 @@ export class Agent {
     return this.#ask({ op: 'check', name, timeoutMs }) as Promise<HoldReport>;
   }
 
+  /** Sends a datagram over each held UDP socket, in order. A socket that failed since it was opened says with what. */
+  send(name: string, timeoutMs = 5000): Promise<Outcome[]> {
+    return this.#ask({ op: 'send', name, timeoutMs }) as Promise<Outcome[]>;
+  }
+
   async release(name: string): Promise<void> {
     await this.#ask({ op: 'release', name });
   }

@@ -1,5 +1,10 @@
 // What an agent is asked and what it answers.
 
+export interface Address {
+  readonly to: string;
+  readonly port: number;
+}
+
 export interface ConnectRequest {
   readonly protocol: 'TCP' | 'UDP';
   readonly to: string;
@@ -12,6 +17,7 @@ export interface ConnectRequest {
   /** UDP: connected sockets, unconnected ones, or both in turn (default). */
   readonly udp?: 'connected' | 'unconnected' | 'both';
   readonly octets?: number; // UDP payload; default 8
+  readonly firstTo?: Address; // UDP, connected: a socket that was connected here, and disconnected, is used again
 }
 
 /** endpoint: who answered, by its own word; peer: the source it saw; named: what getpeername() or recvfrom() said here. */
@@ -30,6 +36,7 @@ export type AgentRequest =
   | ({ readonly op: 'connect' } & ConnectRequest)
   | ({ readonly op: 'hold'; readonly name: string } & ConnectRequest)
   | { readonly op: 'check'; readonly name: string; readonly timeoutMs: number }
+  | { readonly op: 'send'; readonly name: string; readonly timeoutMs: number }
   | { readonly op: 'release'; readonly name: string };
 
 /** 'ip:port' or '[ip]:port'. */

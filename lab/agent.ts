@@ -2,7 +2,14 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { type AgentRequest, type ConnectRequest, type HoldReport, hostPort, type Outcome } from './agent-protocol.ts';
+import {
+  type Address,
+  type AgentRequest,
+  type ConnectRequest,
+  type HoldReport,
+  hostPort,
+  type Outcome,
+} from './agent-protocol.ts';
 
 const DEFAULT_TIMEOUT_MS = 2000;
 const udpType = (address: string): 'udp4' | 'udp6' => (address.includes(':') ? 'udp6' : 'udp4');
@@ -39,6 +46,8 @@ interface Open {
   readonly outcome: Outcome;
   readonly tcp?: Socket;
   readonly udp?: UdpSocket;
+  readonly target?: Address; // of an unconnected UDP socket
+  failed?: string; // with what a UDP socket failed while nobody waited for it
 }
 
 const failed = (error: string): Open => ({ outcome: { ok: false, error } });
@@ -77,8 +86,15 @@ function openTcp(request: ConnectRequest): Promise<Open> {
   });
 }
 
+function noteFailures(one: Open): Open {
+  one.udp?.on('error', (error: NodeJS.ErrnoException) => {
+    one.failed = error.code ?? error.message;
+  });
+  return one;
+}
+
 function openUdp(request: ConnectRequest, isConnected: boolean): Promise<Open> {
-  const { to, port, from, fromPort } = request;
+  const { to, port, from, fromPort, firstTo } = request;
   const socket = createSocket(udpType(to));
   return new Promise((resolve) => {
     const give = (error: string): void => {
@@ -91,8 +107,8 @@ function openUdp(request: ConnectRequest, isConnected: boolean): Promise<Open> {
     socket.once('message', (data, peer) => {
       clearTimeout(timer);
       socket.removeAllListeners();
-      socket.on('error', () => {});
-      resolve({ outcome: answer(data.toString(), hostPort(peer.address, peer.port)), udp: socket });
+      const outcome = answer(data.toString(), hostPort(peer.address, peer.port));
+      resolve(noteFailures({ outcome, udp: socket, ...(!isConnected && { target: { to, port } }) }));
     });
     const payload = Buffer.alloc(request.octets ?? 8, 'x');
     const sent = (error: NodeJS.ErrnoException | null): void => {
@@ -101,7 +117,13 @@ function openUdp(request: ConnectRequest, isConnected: boolean): Promise<Open> {
     const send = (): void => {
       if (!isConnected) return socket.send(payload, port, to, sent);
       // ECONNREFUSED of an earlier datagram comes with the next one, so a second is sent when the first stays unanswered.
-      socket.connect(port, to, (error?: NodeJS.ErrnoException) => (error ? sent(error) : socket.send(payload, sent)));
+      const connect = (): void =>
+        socket.connect(port, to, (error?: NodeJS.ErrnoException) => (error ? sent(error) : socket.send(payload, sent)));
+      if (!firstTo) return connect();
+      socket.connect(firstTo.port, firstTo.to, () => {
+        socket.disconnect();
+        connect();
+      });
     };
     if (from || fromPort) socket.bind(fromPort ?? 0, from || undefined, send);
     else send();
@@ -138,15 +160,16 @@ function shut({ tcp, udp }: Open): void {
 
 const holds = new Map<string, Open[]>();
 
-function echo({ tcp, udp }: Open, timeoutMs: number): Promise<string> {
+function echo(one: Open, timeoutMs: number): Promise<string> {
+  const { tcp, udp } = one;
   return new Promise((resolve) => {
     const timer = setTimeout(() => finish('ETIMEDOUT'), timeoutMs);
     const finish = (result: string): void => {
       clearTimeout(timer);
-      for (const socket of [tcp, udp]) {
-        socket?.removeAllListeners();
-        socket?.on('error', () => {});
-      }
+      tcp?.removeAllListeners();
+      tcp?.on('error', () => {});
+      udp?.removeAllListeners();
+      noteFailures(one);
       resolve(result);
     };
     if (tcp) {
@@ -162,6 +185,27 @@ function echo({ tcp, udp }: Open, timeoutMs: number): Promise<string> {
     } else {
       finish('ENOTCONN');
     }
+  });
+}
+
+/** One more datagram over a held UDP socket. */
+function sendAgain(one: Open, timeoutMs: number): Promise<Outcome> {
+  const { udp, target, failed: error } = one;
+  if (!udp || error) return Promise.resolve({ ok: false, error: error ?? 'ENOTCONN' });
+  return new Promise((resolve) => {
+    const finish = (outcome: Outcome): void => {
+      clearTimeout(timer);
+      udp.removeAllListeners();
+      noteFailures(one);
+      resolve(outcome);
+    };
+    const fail = (code: string): void => finish({ ok: false, error: code });
+    const timer = setTimeout(() => fail('ETIMEDOUT'), timeoutMs);
+    udp.once('message', (data, peer) => finish(answer(data.toString(), hostPort(peer.address, peer.port))));
+    udp.once('error', (cause: NodeJS.ErrnoException) => fail(cause.code ?? cause.message));
+    const sent = (cause: NodeJS.ErrnoException | null): void => void (cause && udp.emit('error', cause));
+    if (target) udp.send('ping', target.port, target.to, sent);
+    else udp.send('ping', sent);
   });
 }
 
@@ -188,6 +232,8 @@ async function handle(request: AgentRequest): Promise<unknown> {
     }
     case 'check':
       return await check(request.name, request.timeoutMs);
+    case 'send':
+      return await Promise.all((holds.get(request.name) ?? []).map((one) => sendAgain(one, request.timeoutMs)));
     case 'release':
       for (const one of holds.get(request.name) ?? []) shut(one);
       return holds.delete(request.name);

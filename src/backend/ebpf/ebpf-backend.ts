@@ -5,6 +5,7 @@ import { TurnoutError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { BpfObject } from '../../native/bpf-object.ts';
 import { RingBuffer } from '../../native/ring-buffer.ts';
+import { SockDiag } from '../../native/sock-diag.ts';
 import { netnsCookie } from '../../native/system.ts';
 import type { Changes, DesiredState } from '../../state/model.ts';
 import type { Backend, BackendReading, ProbeResult, SyncReport } from '../backend.ts';
@@ -33,9 +34,10 @@ import {
   removeUnfinished,
 } from './pins.ts';
 import { writeServiceCidrs } from './prefix-table.ts';
-import { programmerTables } from './programmer-tables.ts';
+import { type ProgrammerTables, programmerTables } from './programmer-tables.ts';
 import { refusalLog } from './refusal-log.ts';
 import { ServiceProgrammer } from './service-programmer.ts';
+import { StaleUdpSockets } from './stale-udp-sockets.ts';
 
 /** What NodePort addresses and detectors need to know of the node, as far as it is known. */
 export interface NodeFacts {
@@ -57,6 +59,7 @@ export class EbpfBackend implements Backend {
   #forwardRule: ForwardRule | null = null;
   #excludedCgroups: ExcludedCgroups | null = null;
   #hostPort: HostPort | null = null;
+  #staleSockets: StaleUdpSockets | null = null;
 
   constructor(config: Config, logger: Logger, facts: () => NodeFacts) {
     this.#config = config;
@@ -108,7 +111,7 @@ export class EbpfBackend implements Backend {
   /** Tables first, then the hooks that read them. */
   #startParts(object: BpfObject, pins: PinFolder, mark: number, migrations: readonly Migration[]): void {
     const tables = programmerTables(object);
-    this.#programmer = new ServiceProgrammer(tables, { nodeIPs: () => this.#facts().nodeIPs });
+    this.#startServices(object, tables);
     const hooks = new Hooks(object, pins);
     for (const migration of migrations) migration.adoptLinks();
     this.#network = new NodeNetwork({
@@ -135,6 +138,24 @@ export class EbpfBackend implements Backend {
     this.#forwardRule = new ForwardRule(mark, this.#logger);
     const { hookedDevices } = this.#network;
     this.#logger.info('Datapath is in force', { pins: pins.path, devices: hookedDevices, attach: hooks.attachKind });
+  }
+
+  #startServices(object: BpfObject, tables: ProgrammerTables): void {
+    const staleSockets = new StaleUdpSockets({
+      rows: object.map('udp_sockets'),
+      generation: (backendId) => tables.services.generation(backendId),
+      list: () => SockDiag.listConnectedUdp(),
+      destroy: (socket) => SockDiag.destroyUdp(socket),
+      logger: this.#logger,
+    });
+    this.#staleSockets = staleSockets;
+    this.#closers.push(() => staleSockets.close());
+    this.#programmer = new ServiceProgrammer(tables, {
+      nodeIPs: () => this.#facts().nodeIPs,
+      onLeft: (protocols) => {
+        if (protocols.has('UDP')) staleSockets.sweep();
+      },
+    });
   }
 
   #startSocketPath(hooks: Hooks, object: BpfObject): void {
@@ -180,6 +201,8 @@ export class EbpfBackend implements Backend {
     // At once with the tables: a route without a Service refuses what would have gone astray, one too few leads past it.
     const routed = this.#hostPort?.sync(desired, changes);
     const report = this.#programmer.sync(desired, changes);
+    // A former process may have ended between the tables and the sockets.
+    if (changes.full) this.#staleSockets?.sweep();
     await routed;
     return report;
   }

@@ -24,6 +24,8 @@ export interface ProgrammerOptions {
   /** At most one each family; decides whether the node may use load-balancer IPs with source ranges. Default: none known. */
   readonly nodeIPs?: () => readonly string[];
   readonly now?: () => number; // milliseconds
+  /** Hears, once readers know, of which protocols endpoints have left. Must not throw. */
+  readonly onLeft?: (protocols: ReadonlySet<string>) => void;
 }
 
 /** What one sync is about to do. Backend rows are written at once: nobody reads them before their frontends are published. */
@@ -32,6 +34,7 @@ interface Batch {
   added: number; // rows of `published` that are not there yet
   readonly withdrawn: Map<string, string>; // frontend key -> its owner
   readonly left: BackendIdentity[]; // endpoints that are gone
+  readonly leftProtocols: Set<string>; // of their units
   readonly released: Extent[];
   readonly units: Map<string, ProgrammedUnit | null>; // what will be programmed; null: nothing
   readonly releasedServiceIds: number[];
@@ -57,6 +60,7 @@ export class ServiceProgrammer {
   readonly #addresses: ProgrammerTables['addresses'];
   readonly #sourceRanges: ProgrammerTables['sourceRanges'];
   readonly #nodeIPs: () => readonly string[];
+  readonly #onLeft: (protocols: ReadonlySet<string>) => void;
   readonly #extents: ExtentAllocator;
   readonly #serviceIds: IdAllocator;
   readonly #backendIds: IdAllocator;
@@ -64,11 +68,12 @@ export class ServiceProgrammer {
   #units: Map<string, ProgrammedUnit>;
 
   constructor({ services: tables, addresses, sourceRanges }: ProgrammerTables, options: ProgrammerOptions = {}) {
-    const { now = () => performance.now(), nodeIPs = () => [] } = options;
+    const { now = () => performance.now(), nodeIPs = () => [], onLeft = () => {} } = options;
     this.#tables = tables;
     this.#addresses = addresses;
     this.#sourceRanges = sourceRanges;
     this.#nodeIPs = nodeIPs;
+    this.#onLeft = onLeft;
     this.#extents = new ExtentAllocator(tables.backendRows, GRACE_MS, now);
     this.#serviceIds = new IdAllocator(tables.serviceIds, GRACE_MS, now);
     this.#backendIds = new IdAllocator(tables.backendRows, GRACE_MS, now);
@@ -106,7 +111,7 @@ export class ServiceProgrammer {
     const removed = changes.full ? [...this.#units.keys()].filter((key) => !desired.servicePorts.has(key)) : changes.removed;
     const batch: Batch = {
       ...{ published: new Map(), added: 0, withdrawn: new Map() },
-      ...{ left: [], released: [], units: new Map(), releasedServiceIds: [], sourceRanges: new Map() },
+      ...{ left: [], leftProtocols: new Set(), released: [], units: new Map(), releasedServiceIds: [], sourceRanges: new Map() },
     };
     const failures: { key: string; message: string }[] = [];
     if (changes.full) for (const [key, owner] of this.#owners) if (owner === ORPHAN) batch.withdrawn.set(key, owner);
@@ -132,6 +137,7 @@ export class ServiceProgrammer {
     if (!unit) return;
     for (const frontend of unit.frontends.keys()) batch.withdrawn.set(frontend, key);
     batch.left.push(...unit.backends.values());
+    if (unit.backends.size > 0) batch.leftProtocols.add(key.split('/').at(-2) ?? '');
     batch.released.push(unit.cluster.extent, unit.local.extent, unit.lingering.extent);
     batch.releasedServiceIds.push(unit.serviceId);
     batch.units.set(key, null);
@@ -182,6 +188,7 @@ export class ServiceProgrammer {
     for (const key of before?.frontends.keys() ?? []) if (!frontends.has(key)) batch.withdrawn.set(key, unit.key);
     batch.added += added;
     batch.left.push(...left);
+    if (left.length > 0) batch.leftProtocols.add(unit.protocol);
     batch.sourceRanges.set(serviceId, sources);
     batch.units.set(unit.key, { serviceId, frontends, affinitySeconds, generation, ...lists, backends });
   }
@@ -288,6 +295,7 @@ export class ServiceProgrammer {
     }
     for (const [key, unit] of batch.units) this.#replace(key, unit);
     this.#addresses.flush();
+    if (batch.leftProtocols.size > 0) this.#onLeft(batch.leftProtocols);
   }
 
   #replace(key: string, unit: ProgrammedUnit | null): void {

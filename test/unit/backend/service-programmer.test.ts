@@ -24,7 +24,10 @@ function programmed({
   memory = new MemoryTables(backendRows, serviceIds, frontendRows),
 } = {}) {
   const clock = { nowMs: 0 };
-  const programmer = new ServiceProgrammer(memory.tables, { now: () => clock.nowMs });
+  const left: string[] = [];
+  const onLeft = (protocols: ReadonlySet<string>): void =>
+    void left.push(...protocols, ...[...memory.generations.values()].map(String));
+  const programmer = new ServiceProgrammer(memory.tables, { now: () => clock.nowMs, onLeft });
   const servicePorts = new Map<string, ServicePort>();
   const desired: DesiredState = { servicePorts, healthChecks: new Map(), serviceCIDRs: [], node: null };
   const sync = (changes: Partial<Changes>) =>
@@ -36,6 +39,7 @@ function programmed({
   return {
     memory,
     clock,
+    left,
     programmer,
     upsert: (...units: ServicePort[]) => sync({ upserted: set(units) }),
     full: (...units: ServicePort[]) => {
@@ -50,6 +54,17 @@ function programmed({
 }
 
 describe('a Service', () => {
+  test('tells of which protocols endpoints have left, once that is in force', () => {
+    const { left, upsert, remove } = programmed();
+    const dns = { ...DNS, key: 'default/dns:dns/UDP/IPv4', protocol: 'UDP' as const };
+    upsert(WEB, dns);
+    expect(left).toEqual([]);
+    upsert(service('web', '10.96.0.1', ['10.244.1.2:80', '10.244.1.3:80']));
+    expect(left.splice(0)).toEqual(['TCP', '1']);
+    remove(dns);
+    expect(left).toEqual(['UDP', '1', '1']);
+  });
+
   test('is its frontends with its list of backends and its name', () => {
     const { memory, upsert } = programmed();
     expect(upsert(WEB)).toEqual({ servicePortsWritten: 1, servicePortsRemoved: 0, failures: [] });
