@@ -22,6 +22,7 @@ NODE_STAMP := .tools/.node-$(NODE_VERSION)-npm-$(NPM_VERSION)
 LIBBPF := build/deps/libbpf
 ADDON := build/native/Release/turnout.node
 OBJECT := build/datapath.bpf.o
+SCTP_RAW := build/lab/sctp-raw
 # npm, cmake-js and what they start find our Node first.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export V
@@ -84,6 +85,12 @@ $(ADDON): $(wildcard native/*.cc native/*.h) native/CMakeLists.txt native/packag
 		-O $(CURDIR)/build/native --CDLIBBPF_DIR=$(CURDIR)/$(LIBBPF)
 	@touch $@
 
+# What the lab sends SCTP with; the kernel need not know it.
+$(SCTP_RAW): lab/sctp-raw.c lab/sctp-packet.h | build/.packages
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc -O2 -Wall -Wextra -Werror -o $@ $<
+
 ## gen: write src/datapath/layout.gen.ts from the object's BTF, and README.md's table of flags
 .PHONY: gen
 gen: build
@@ -105,16 +112,16 @@ demo: build
 
 ## test: unit, tables, native, datapath, netns and the required conformance units (root)
 .PHONY: test test-unit test-native test-datapath test-netns
-test: build dist
+test: build dist $(SCTP_RAW)
 	$(Q)$(NODE) scripts/run-tests.ts '$(CONFORMANCE_REQUIRED)'
 
 # One tier; FILTER is part of a file's path.
-test-unit test-native test-datapath test-netns: test-%: build dist
+test-unit test-native test-datapath test-netns: test-%: build dist $(SCTP_RAW)
 	$(Q)$(NODE) node_modules/vitest/vitest.mjs run --project $* $(FILTER)
 
 ## conformance: kube-proxy's cases, with real packets or its tables: MODE=ebpf|tables [CONFORMANCE_DIR=dir] [FILTER=regex]
 .PHONY: conformance
-conformance: build
+conformance: build $(SCTP_RAW)
 	$(Q)MODE='$(MODE)' CONFORMANCE_DIR='$(CONFORMANCE_DIR)' FILTER='$(FILTER)' $(NODE) test/conformance/run.ts
 
 ## check: types, lint, format, import direction, generated code
@@ -130,8 +137,9 @@ check: build
 	$(Q)$(NODE) scripts/gen-layout.ts --check
 	$(call say,OPTIONS,README.md lists the flags)
 	$(Q)$(NODE) scripts/gen-options.ts --check
-	$(call say,FORMAT,bpf and native)
-	$(Q)if command -v $(CLANG_FORMAT) >/dev/null; then $(CLANG_FORMAT) --dry-run -Werror bpf/*.h bpf/*.c native/*.h native/*.cc; \
+	$(call say,FORMAT,bpf, native and lab)
+	$(Q)if command -v $(CLANG_FORMAT) >/dev/null; then $(CLANG_FORMAT) --dry-run -Werror bpf/*.h bpf/*.c native/*.h native/*.cc && \
+		$(CLANG_FORMAT) --style=file:bpf/.clang-format --dry-run -Werror lab/*.h lab/*.c; \
 		else echo '!! $(CLANG_FORMAT) is missing: the format of C and C++ was NOT checked' >&2; fi
 	$(call say,FILES,sizes; lock file; shell)
 	$(Q)$(NODE) scripts/check-files.ts

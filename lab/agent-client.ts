@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { AgentRequest, ConnectRequest, HoldReport, Outcome } from './agent-protocol.ts';
+import type { AgentRequest, ConnectRequest, HoldReport, LabProtocol, Outcome } from './agent-protocol.ts';
 import type { Namespace } from './namespace.ts';
 
 export class Agent {
@@ -32,8 +32,11 @@ export class Agent {
     });
   }
 
-  /** An echo server: TCP answers '<own address> <peer address>' to a connection and then echoes; UDP answers it to a datagram. */
-  async listen(protocol: 'TCP' | 'UDP', address: string, port: number): Promise<void> {
+  /**
+   * An echo server: TCP answers '<own address> <peer address>' to a connection and then echoes; UDP answers it to a datagram,
+   * SCTP to an INIT, without a stack (sctp-raw.c). '::' is every address of both families for TCP and SCTP.
+   */
+  async listen(protocol: LabProtocol, address: string, port: number): Promise<void> {
     await this.#ask({ op: 'listen', protocol, address, port });
   }
 

@@ -1,12 +1,14 @@
 // What an agent is asked and what it answers.
 
+export type LabProtocol = 'TCP' | 'UDP' | 'SCTP';
+
 export interface Address {
   readonly to: string;
   readonly port: number;
 }
 
 export interface ConnectRequest {
-  readonly protocol: 'TCP' | 'UDP';
+  readonly protocol: LabProtocol;
   readonly to: string;
   readonly port: number;
   readonly from?: string; // source address to bind; '' or absent: the kernel's choice
@@ -20,7 +22,10 @@ export interface ConnectRequest {
   readonly firstTo?: Address; // UDP, connected: a socket that was connected here, and disconnected, is used again
 }
 
-/** endpoint: who answered, by its own word; peer: the source it saw; named: what getpeername() or recvfrom() said here. */
+/**
+ * endpoint: who answered, by its own word; peer: the source it saw; named: what getpeername() or recvfrom() said here.
+ * error: an errno's name; 'EOF'; of SCTP also 'EWRONGSOURCE:<who>' and 'EBADCRC' for answers that no stack would have taken.
+ */
 export type Outcome =
   | { readonly ok: true; readonly endpoint: string; readonly peer: string; readonly named: string }
   | { readonly ok: false; readonly error: string };
@@ -32,7 +37,7 @@ export interface HoldReport {
 }
 
 export type AgentRequest =
-  | { readonly op: 'listen'; readonly protocol: 'TCP' | 'UDP'; readonly address: string; readonly port: number }
+  | { readonly op: 'listen'; readonly protocol: LabProtocol; readonly address: string; readonly port: number }
   | ({ readonly op: 'connect' } & ConnectRequest)
   | ({ readonly op: 'hold'; readonly name: string } & ConnectRequest)
   | { readonly op: 'check'; readonly name: string; readonly timeoutMs: number }

@@ -10,6 +10,7 @@ import {
   hostPort,
   type Outcome,
 } from './agent-protocol.ts';
+import { connectSctp, listenSctp } from './agent-sctp.ts';
 
 const DEFAULT_TIMEOUT_MS = 2000;
 const udpType = (address: string): 'udp4' | 'udp6' => (address.includes(':') ? 'udp6' : 'udp4');
@@ -137,6 +138,7 @@ function open(request: ConnectRequest, index: number): Promise<Open> {
 }
 
 async function openMany(request: ConnectRequest, done: (one: Open) => void): Promise<Outcome[]> {
+  if (request.protocol === 'SCTP') return await connectSctp(request, request.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   const count = request.count ?? 1;
   const outcomes: Outcome[] = [];
   let next = 0;
@@ -219,13 +221,16 @@ async function check(name: string, timeoutMs: number): Promise<HoldReport> {
   };
 }
 
+const LISTEN = { TCP: listenTcp, UDP: listenUdp, SCTP: listenSctp };
+
 async function handle(request: AgentRequest): Promise<unknown> {
   switch (request.op) {
     case 'listen':
-      return await (request.protocol === 'TCP' ? listenTcp : listenUdp)(request.address, request.port);
+      return await LISTEN[request.protocol](request.address, request.port);
     case 'connect':
       return await openMany(request, shut);
     case 'hold': {
+      if (request.protocol === 'SCTP') throw new Error('an INIT is no connection that could be held');
       const held = holds.get(request.name) ?? [];
       holds.set(request.name, held);
       return await openMany({ udp: 'connected', ...request }, (one) => (one.outcome.ok ? void held.push(one) : shut(one)));
