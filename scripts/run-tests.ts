@@ -64,7 +64,8 @@ async function vitest(project: string): Promise<Omit<Result, 'tier' | 'seconds'>
 
 /** The conformance runner ends with "N passed, N failed, N skipped". */
 async function conformance(mode: string, filter: string): Promise<Omit<Result, 'tier' | 'seconds'>> {
-  const { status, tail } = await runNode(['test/conformance/run.ts'], { MODE: mode, FILTER: filter, CONFORMANCE_DIR: '' });
+  const variables = { MODE: mode, FILTER: filter, CONFORMANCE_DIR: '', SOCKET_PATH: '', TWINS: 'none' };
+  const { status, tail } = await runNode(['test/conformance/run.ts'], variables);
   const [, passed = '0', failed = '1'] = /(\d+) passed, (\d+) failed[^\n]*\s*$/.exec(tail) ?? [];
   return { passed: Number(passed), failed: Number(failed), isGood: status === 0 && Number(passed) > 0 };
 }

@@ -4,6 +4,7 @@
 //                                     \---- beyond  (remote endpoints; it also has every address that flows are sent to, so
 //                                                    that a packet which nobody translated is answered there, and seen)
 import { join } from 'node:path';
+import type { LabProtocol } from '../../lab/agent-protocol.ts';
 import { Lab } from '../../lab/lab.ts';
 import type { Namespace } from '../../lab/namespace.ts';
 import { cable, hostPrefix, isIpv6, PointToPoint } from '../../lab/pod-network.ts';
@@ -42,7 +43,7 @@ export class CaseLab {
     this.#clients = this.lab.namespace('clients');
     this.#beyond = this.lab.namespace('beyond');
     this.#network = new PointToPoint(this.node);
-    this.nodeAddresses = config.interfaces.flatMap(({ addresses }) => addresses.map((one) => one.split('/')[0] ?? ''));
+    this.nodeAddresses = config.interfaces.flatMap(({ addresses }) => addresses.map((one) => plain(one.split('/')[0] ?? '')));
     this.#wire(config);
     const flows = steps.flatMap((step) => step.flows);
     for (const flow of flows) {
@@ -126,10 +127,9 @@ export class CaseLab {
   /** Servers at every endpoint of the slices, and at the flow's port wherever a packet could arrive untranslated. */
   async listen(slices: readonly SliceLike[], flows: readonly Flow[]): Promise<void> {
     const waits: Promise<void>[] = [];
-    const listen = (space: Namespace, protocol: string, address: string, port: number): void => {
-      if (protocol !== 'TCP' && protocol !== 'UDP') return;
-      // One TCP server for all addresses of a namespace; a UDP server answers from the address it is bound to.
-      const at = protocol === 'TCP' ? '::' : address;
+    const listen = (space: Namespace, protocol: LabProtocol, address: string, port: number): void => {
+      // One TCP or SCTP server for all addresses of a namespace; a UDP server answers from the address it is bound to.
+      const at = protocol === 'UDP' ? address : '::';
       const key = `${space.name} ${protocol} ${at} ${port}`;
       if (this.#listening.has(key)) return;
       this.#listening.add(key);
@@ -147,8 +147,10 @@ export class CaseLab {
       }
     }
     for (const { protocol, to, port } of flows) {
-      this.#hasBeyond(plain(to));
-      if (protocol === 'TCP') for (const space of [this.node, this.#beyond]) listen(space, protocol, '::', port);
+      const address = plain(to);
+      this.#hasBeyond(address);
+      if (this.nodeAddresses.includes(address)) listen(this.node, protocol, address, port);
+      if (this.#beyondAddresses.has(address)) listen(this.#beyond, protocol, address, port);
     }
     await Promise.all(waits);
   }
@@ -162,5 +164,5 @@ export class CaseLab {
 
 export interface SliceLike {
   readonly endpoints?: readonly { readonly addresses: readonly string[]; readonly nodeName?: string }[];
-  readonly ports?: readonly { readonly protocol?: string; readonly port?: number }[];
+  readonly ports?: readonly { readonly protocol?: LabProtocol; readonly port?: number }[];
 }

@@ -1,4 +1,4 @@
-// Runs one case: its network, turnout as a user starts it, its steps in order.
+// Runs one case and its twins of the same addresses: their network, turnout as a user starts it, the steps of each in order.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Manifest, Turnout } from '../../lab/turnout.ts';
@@ -6,7 +6,7 @@ import { CaseLab, type SliceLike } from './case-lab.ts';
 import { defaultObject } from './default-objects.ts';
 import { sendFlow } from './flow.ts';
 import type { CaseConfig, KubeObject, Step } from './flow-file.ts';
-import type { CaseRun } from './units.ts';
+import type { CaseRun, SocketPath } from './units.ts';
 
 /** fault: '' when the unit passed. */
 export type Report = (unitId: string, fault: string) => void;
@@ -50,34 +50,42 @@ function change(objects: Map<string, KubeObject>, step: Step): void {
   for (const { kind, namespace, name } of step.delete ?? []) objects.delete(keyOf(kind, namespace, name));
 }
 
-export async function runCase({ flowCase, config, units }: CaseRun, report: Report): Promise<void> {
-  const place = new CaseLab(config, flowCase);
+/** The steps of one case on a network that is there; whatever an earlier twin left in the proxy is replaced by the first step. */
+async function runSteps(place: CaseLab, turnout: Turnout, { flowCase, units }: CaseRun, report: Report): Promise<void> {
+  const objects = new Map<string, KubeObject>();
+  for (const step of flowCase.steps) {
+    change(objects, step);
+    const flows = step.flows.filter(({ id }) => units.get(id)?.skip === '');
+    const slices = [...objects.values()].filter(({ kind }) => kind === 'EndpointSlice') as unknown as SliceLike[];
+    await place.listen(slices, flows);
+    if (step.restart) {
+      await turnout.stop();
+      await turnout.start();
+    }
+    await turnout.apply('objects', [...objects.values()] as Manifest[]);
+    for (const flow of flows) report(flow.id, await sendFlow(place, flow));
+  }
+}
+
+/** Cases of one place (twins.ts): they have the same configuration and addresses. */
+export async function runCases(cases: readonly CaseRun[], socketPath: SocketPath, report: Report): Promise<void> {
+  const [first] = cases;
+  if (!first) return;
+  const place = new CaseLab(first.config, first.flowCase);
   try {
     mkdirSync(place.folder);
     const path = join(place.folder, 'config.json');
-    configFile(config, path);
+    configFile(first.config, path);
     const turnout = new Turnout({
       lab: place.lab,
       namespace: place.node,
-      nodeName: config.nodeName,
+      nodeName: first.config.nodeName,
       // ICMP rate limits must be off on the node under test: the tries come faster than any real client's.
-      flags: [`--config=${path}`, '--ebpf-rejects-per-second=0'],
+      flags: [`--config=${path}`, `--ebpf-socket-path=${socketPath}`, '--ebpf-rejects-per-second=0'],
     });
-    turnout.write('cluster', clusterObjects(config));
-    const objects = new Map<string, KubeObject>();
+    turnout.write('cluster', clusterObjects(first.config));
     await turnout.start();
-    for (const step of flowCase.steps) {
-      change(objects, step);
-      const flows = step.flows.filter(({ id }) => units.get(id)?.skip === '');
-      const slices = [...objects.values()].filter(({ kind }) => kind === 'EndpointSlice') as unknown as SliceLike[];
-      await place.listen(slices, flows);
-      if (step.restart) {
-        await turnout.stop();
-        await turnout.start();
-      }
-      await turnout.apply('objects', [...objects.values()] as Manifest[]);
-      for (const flow of flows) report(flow.id, await sendFlow(place, flow));
-    }
+    for (const one of cases) await runSteps(place, turnout, one, report);
   } finally {
     await place.lab.close();
   }

@@ -52,6 +52,7 @@ export interface FlowCase {
   readonly name: string;
   readonly config?: CaseConfig;
   readonly profiles?: readonly string[];
+  readonly obsolete?: boolean;
   readonly steps: readonly Step[];
 }
 

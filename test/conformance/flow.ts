@@ -22,7 +22,7 @@ export async function sendFlow(lab: CaseLab, flow: Flow): Promise<string> {
   const { verdict, endpoints } = flow.expect;
   const isAnswered = verdict === 'dnat' || verdict === 'accept' || verdict === 'pass';
   const outcomes = await lab.senderOf(flow).agent.connect({
-    protocol: flow.protocol as 'TCP' | 'UDP',
+    protocol: flow.protocol,
     to: flow.to,
     port: flow.port,
     // A socket bound to 127.0.0.1 cannot be moved to another destination at connect(): see the data's README.
@@ -30,6 +30,8 @@ export async function sendFlow(lab: CaseLab, flow: Flow): Promise<string> {
     count: verdict === 'dnat' ? triesFor(endpoints.length) : REFUSAL_TRIES,
     timeoutMs: isAnswered || verdict === 'reject' ? TIMEOUT_MS : DROP_TIMEOUT_MS,
     concurrency: 16,
+    // Nobody tells an unconnected socket that it was refused.
+    udp: verdict === 'reject' ? 'connected' : 'both',
   });
   switch (verdict) {
     case 'dnat':

@@ -1,5 +1,8 @@
 // Which units of a flow file a mode runs, with which settings: "Profiles" of the data's README.
+import { canonicalIp } from '../../src/state/ip.ts';
 import type { CaseConfig, Flow, FlowCase, FlowFile } from './flow-file.ts';
+
+export type SocketPath = 'tcp' | 'off';
 
 export interface Unit {
   readonly flow: Flow;
@@ -24,8 +27,23 @@ function clusterIPsOf({ steps }: FlowCase): Set<string> {
   return new Set(services.map(({ spec }) => (spec as { clusterIP?: string }).clusterIP ?? ''));
 }
 
+const plain = (address: string): string => canonicalIp(address) ?? address;
+
+/**
+ * What the host sends to its own addresses goes through the local routing table, which wins over every route, and over lo, which has no
+ * programs: only the socket path can translate it. Where nothing is to be translated it does not matter.
+ */
+function needsMissingSocketPath({ origin, protocol, to, expect }: Flow, config: CaseConfig, socketPath: SocketPath): string {
+  const isHost = origin === 'node' || origin === 'loopback';
+  const own = config.interfaces.flatMap(({ addresses }) => addresses.map((one) => plain(one.split('/')[0] ?? '')));
+  if (!isHost || expect.verdict === 'pass' || expect.verdict === 'accept' || !own.includes(plain(to))) return '';
+  if (protocol === 'SCTP') return 'the host to its own address over SCTP: no socket hook exists for it';
+  return socketPath === 'off' ? 'the host to its own address: only the socket path can translate it' : '';
+}
+
 /** Why mode ebpf leaves a flow out, or ''. */
 function skippedInEbpf(flow: Flow, file: FlowFile, flowCase: FlowCase, clusterIPs: Set<string>): string {
+  if (flowCase.obsolete) return 'obsolete: the gate is locked on in current releases';
   const wide = flowCase.profiles ?? file.profiles;
   if (wide && !wide.includes('iptables')) return 'only for profile nftables';
   if (flow.profiles && !flow.profiles.includes('iptables')) {
@@ -33,20 +51,22 @@ function skippedInEbpf(flow: Flow, file: FlowFile, flowCase: FlowCase, clusterIP
     return isRefusal ? '' : 'only for profile nftables';
   }
   if (flow.profiles && flow.expect.verdict === 'pass' && clusterIPs.has(flow.to)) return 'ebpf rejects where iptables passes';
-  if (flow.protocol === 'SCTP') return 'SCTP is not translated yet, and probing it needs sockets that this kernel lacks';
   return '';
 }
 
 /** Cases with units whose id matches; units that do not match are left out. */
-export function selectCases(files: readonly FlowFile[], filter: RegExp): CaseRun[] {
+export function selectCases(files: readonly FlowFile[], filter: RegExp, socketPath: SocketPath): CaseRun[] {
   return files.flatMap((file) =>
     file.cases.flatMap((flowCase) => {
-      const config = flowCase.config ?? file.config;
-      if (!config) throw new Error(`${file.name} ${flowCase.id}: neither the file nor the case has a config`);
+      const written = flowCase.config ?? file.config;
+      if (!written) throw new Error(`${file.name} ${flowCase.id}: neither the file nor the case has a config`);
+      const config = ebpfConfig(written);
       const clusterIPs = clusterIPsOf(flowCase);
+      const skipOf = (flow: Flow): string =>
+        skippedInEbpf(flow, file, flowCase, clusterIPs) || needsMissingSocketPath(flow, config, socketPath);
       const flows = flowCase.steps.flatMap((step) => step.flows).filter(({ id }) => filter.test(id));
-      const units = new Map(flows.map((flow) => [flow.id, { flow, skip: skippedInEbpf(flow, file, flowCase, clusterIPs) }]));
-      return units.size > 0 ? [{ file: file.name, flowCase, config: ebpfConfig(config), units }] : [];
+      const units = new Map(flows.map((flow) => [flow.id, { flow, skip: skipOf(flow) }]));
+      return units.size > 0 ? [{ file: file.name, flowCase, config, units }] : [];
     }),
   );
 }
