@@ -3,11 +3,13 @@ import type { ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceRow } from '../src/cli/services-table.ts';
+import { hasFrontend } from './frontend-row.ts';
 import type { Lab } from './lab.ts';
 import type { Namespace } from './namespace.ts';
 
 const BINARY = join(import.meta.dirname, '../bin/turnout');
 const READY_MS = Number(process.env['LAB_READY_MS'] ?? 30_000);
+const MARKER_IP = '198.18.255.254';
 
 export interface Manifest {
   readonly apiVersion: string;
@@ -146,11 +148,22 @@ export class Turnout {
       apiVersion: 'v1',
       kind: 'Service',
       metadata: { namespace: 'lab', name },
-      spec: { clusterIP: '198.18.255.254', ports: [{ port }] },
+      spec: { clusterIP: MARKER_IP, ports: [{ port }] },
     };
+    const passes = this.#passes;
     this.write(file, [...objects, marker]);
     await until(`${file} is in force`, () => {
-      return this.services().some((row) => row.name === name && row.port === port);
+      // By a process, which takes half a second of a core; where passes are logged, by the end of the pass that wrote the marker.
+      if (!this.#logsPasses) return this.services().some((row) => row.name === name && row.port === port);
+      return this.#passes > passes && hasFrontend(this.bpffs, MARKER_IP, port);
     });
+  }
+
+  get #logsPasses(): boolean {
+    return this.#options.flags?.includes('--v=2') ?? false;
+  }
+
+  get #passes(): number {
+    return this.logSinceStart.split('"Synced"').length;
   }
 }

@@ -110,9 +110,10 @@ export class CaseLab {
   #client(address: string): void {
     const family = familyOf(address);
     if (this.#clients.run('ip', family, 'addr', 'show', 'dev', 'lo').includes(hostPrefix(address))) return;
-    // A source may also be a destination (a load balancer's own IP): what clients send to it leaves all the same.
+    // A source may also be a destination (a load balancer's own IP): what clients send to it leaves all the same. An IPv6 address
+    // would bring a route over lo into the main table too.
     this.#clients.ip(
-      `${family} addr add ${hostPrefix(address)} dev lo`,
+      `${family} addr add ${hostPrefix(address)} dev lo noprefixroute`,
       `${family} rule add pref 0 iif lo to ${address} lookup main`,
     );
     this.#router.ip(`${family} route add ${hostPrefix(address)} via ${nextHop(FAR, family)} dev to-clients onlink`);

@@ -81,7 +81,7 @@ export async function runCases(cases: readonly CaseRun[], socketPath: SocketPath
       namespace: place.node,
       nodeName: first.config.nodeName,
       // ICMP rate limits must be off on the node under test: the tries come faster than any real client's.
-      flags: [`--config=${path}`, `--ebpf-socket-path=${socketPath}`, '--ebpf-rejects-per-second=0'],
+      flags: [`--config=${path}`, `--ebpf-socket-path=${socketPath}`, '--ebpf-rejects-per-second=0', '--v=2'],
     });
     turnout.write('cluster', clusterObjects(first.config));
     await turnout.start();
