@@ -119,7 +119,7 @@ test: build dist $(SCTP_RAW)
 test-unit test-native test-datapath test-netns: test-%: build dist $(SCTP_RAW)
 	$(Q)$(NODE) node_modules/vitest/vitest.mjs run --project $* $(FILTER)
 
-## conformance: kube-proxy's cases, as tables or with real packets: MODE=ebpf|tables [SOCKET_PATH=tcp|off] [TWINS=all|none|udp,sctp,family] [CONFORMANCE_DIR=dir] [FILTER=regex]
+## conformance: kube-proxy's cases, as tables or with real packets: MODE=ebpf|tables [SOCKET_PATH=tcp|off] [TWINS=all|none|udp,sctp,family,...] [CONFORMANCE_DIR=dir] [FILTER=regex]
 .PHONY: conformance
 conformance: build $(SCTP_RAW)
 	$(Q)MODE='$(MODE)' CONFORMANCE_DIR='$(CONFORMANCE_DIR)' FILTER='$(FILTER)' SOCKET_PATH='$(SOCKET_PATH)' \

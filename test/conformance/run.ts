@@ -5,7 +5,8 @@
 //                             udp     over UDP instead of TCP (and TCP where there was UDP)   TestNodePorts-iptables#c01s1f01~udp
 //                             sctp    over SCTP instead of TCP, by raw INIT packets           TestNodePorts-iptables#c01s1f01~sctp
 //                             family  IPv4 and IPv6 changed for each other, everywhere        TestNodePorts-iptables#c01s1f01~family
-//   FILTER=REGEX            units to run, by id; '^[^~]*$' has no twins, '~udp$' has only those
+//                             family~udp, family~sctp  both at once
+//   FILTER=REGEX            units to run, by id; '~udp$' has only those twins (make wants $$ for $)
 //   CONFORMANCE_DIR=DIR     a folder with other cases
 //
 // Ends with "N passed, N failed, N skipped"; fails when a unit failed or none ran.

@@ -56,6 +56,8 @@ const TWINS = {
   udp: (file: FlowFile) => swapProtocol(file, 'UDP'),
   sctp: (file: FlowFile) => swapProtocol(file, 'SCTP'),
   family: swapFamily,
+  'family~udp': (file: FlowFile) => swapProtocol(swapFamily(file), 'UDP'),
+  'family~sctp': (file: FlowFile) => swapProtocol(swapFamily(file), 'SCTP'),
 };
 export type TwinName = keyof typeof TWINS;
 export const TWIN_NAMES = Object.keys(TWINS) as TwinName[];

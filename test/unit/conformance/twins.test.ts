@@ -72,6 +72,11 @@ describe('the twin over another protocol', () => {
   );
 });
 
+test('a twin of both kinds has both changes, in the place of the other family', () => {
+  const [one] = flowsOf(twinOf(MIXED, 'family~udp'));
+  expect(one).toMatchObject({ id: 'T#c01s1f1~family~udp', protocol: 'UDP', to: 'fd00:4:6::ac1e:29', from: 'fd00:4:6::a00:2' });
+});
+
 describe('the twin in the other family', () => {
   test('every unit keeps its verdict, and has another id and other addresses', () => {
     for (const file of FILES) {
@@ -155,12 +160,12 @@ describe('the twin in the other family', () => {
 
 test('TWINS names twins, all of them or none, and says what there is otherwise', () => {
   expect(parseTwins('none')).toEqual([]);
-  expect(parseTwins('all')).toEqual(['udp', 'sctp', 'family']);
+  expect(parseTwins('all')).toEqual(['udp', 'sctp', 'family', 'family~udp', 'family~sctp']);
   expect(parseTwins('family, udp')).toEqual(['family', 'udp']);
-  expect(() => parseTwins('tcp')).toThrow('TWINS=tcp: there is none, all, or some of udp,sctp,family');
+  expect(() => parseTwins('tcp')).toThrow('TWINS=tcp: there is none, all, or some of udp,sctp,family,family~udp,family~sctp');
 });
 
 test('twins over other protocols run in the place of their case, those of the other family in another', () => {
   expect(['T#c01', 'T#c01~udp', 'T#c01~sctp'].map(placeOf)).toEqual(['T#c01', 'T#c01', 'T#c01']);
-  expect(placeOf('T#c01~family')).toBe('T#c01~family');
+  expect(['T#c01~family', 'T#c01~family~udp', 'T#c01~family~sctp'].map(placeOf)).toEqual(Array(3).fill('T#c01~family'));
 });
