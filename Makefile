@@ -138,7 +138,7 @@ check: build
 	$(Q)$(NODE) scripts/gen-layout.ts --check
 	$(call say,OPTIONS,README.md lists the flags)
 	$(Q)$(NODE) scripts/gen-options.ts --check
-	$(call say,FORMAT,bpf, native and lab)
+	$(call say,FORMAT,bpf; native; lab)
 	$(Q)if command -v $(CLANG_FORMAT) >/dev/null; then $(CLANG_FORMAT) --dry-run -Werror bpf/*.h bpf/*.c native/*.h native/*.cc && \
 		$(CLANG_FORMAT) --style=file:bpf/.clang-format --dry-run -Werror lab/*.h lab/*.c; \
 		else echo '!! $(CLANG_FORMAT) is missing: the format of C and C++ was NOT checked' >&2; fi
