@@ -23,7 +23,8 @@ export function frontendRowsOf(unit: ServicePort): FrontendRow[] {
   if (protocol === undefined) return [];
   const common =
     (unit.hasEndpoints ? FrontendFlag.LB_FRONTEND_HAS_ENDPOINTS : 0) |
-    (unit.clusterEndpoints.some(({ isLocal }) => isLocal) ? FrontendFlag.LB_FRONTEND_HAS_LOCAL : 0) |
+    // Under a Local policy the cluster list may be empty, and hints may leave local endpoints out of it.
+    ([...unit.clusterEndpoints, ...unit.localEndpoints].some(({ isLocal }) => isLocal) ? FrontendFlag.LB_FRONTEND_HAS_LOCAL : 0) |
     (unit.sessionAffinitySeconds > 0 ? FrontendFlag.LB_FRONTEND_AFFINITY : 0);
   const local = (policy: ServicePort['internalTrafficPolicy']): number =>
     policy === 'Local' ? FrontendFlag.LB_FRONTEND_LOCAL_ONLY : 0;

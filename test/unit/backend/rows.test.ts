@@ -24,6 +24,15 @@ describe('rows of a unit', () => {
     expect(rowsOf({})).toEqual(['10.96.0.10 80 6']);
   });
 
+  test('a local endpoint is told whichever list it is in', () => {
+    const endpoint = endpointOf('10.244.1.2:8080 local');
+    const expected = ['10.96.0.10 80 6 HAS_ENDPOINTS HAS_LOCAL'];
+    expect(rowsOf({ hasEndpoints: true, clusterEndpoints: [endpoint] })).toEqual(expected);
+    expect(rowsOf({ hasEndpoints: true, internalTrafficPolicy: 'Local', localEndpoints: [endpoint] })).toEqual([
+      '10.96.0.10 80 6 LOCAL_ONLY HAS_ENDPOINTS HAS_LOCAL',
+    ]);
+  });
+
   test('UDP is protocol 17', () => {
     expect(rowsOf({ protocol: 'UDP', port: 53 })).toEqual(['10.96.0.10 53 17']);
   });
