@@ -20,6 +20,8 @@ export interface ConnectRequest {
   readonly udp?: 'connected' | 'unconnected' | 'both';
   readonly octets?: number; // UDP payload; default 8
   readonly firstTo?: Address; // UDP, connected: a socket that was connected here, and disconnected, is used again
+  /** A datagram that the host's own firewall stopped gives EPERM; this waits for what follows it: a refusal, or nothing. */
+  readonly awaitsAfterEperm?: boolean;
 }
 
 /**
@@ -34,6 +36,7 @@ export interface HoldReport {
   readonly held: number;
   readonly alive: number;
   readonly errors: readonly string[]; // distinct
+  readonly endpoints: readonly string[]; // distinct; who answered datagrams
 }
 
 export type AgentRequest =

@@ -113,7 +113,7 @@ function openUdp(request: ConnectRequest, isConnected: boolean): Promise<Open> {
     });
     const payload = Buffer.alloc(request.octets ?? 8, 'x');
     const sent = (error: NodeJS.ErrnoException | null): void => {
-      if (error) socket.emit('error', error);
+      if (error && !(request.awaitsAfterEperm && error.code === 'EPERM')) socket.emit('error', error);
     };
     const send = (): void => {
       if (!isConnected) return socket.send(payload, port, to, sent);
@@ -162,17 +162,18 @@ function shut({ tcp, udp }: Open): void {
 
 const holds = new Map<string, Open[]>();
 
-function echo(one: Open, timeoutMs: number): Promise<string> {
+/** The error, or '' and for UDP the endpoint that answered. */
+function echo(one: Open, timeoutMs: number): Promise<{ error: string; endpoint?: string }> {
   const { tcp, udp } = one;
   return new Promise((resolve) => {
     const timer = setTimeout(() => finish('ETIMEDOUT'), timeoutMs);
-    const finish = (result: string): void => {
+    const finish = (error: string, answer = ''): void => {
       clearTimeout(timer);
       tcp?.removeAllListeners();
       tcp?.on('error', () => {});
       udp?.removeAllListeners();
       noteFailures(one);
-      resolve(result);
+      resolve({ error, ...(answer !== '' && { endpoint: answer.split(' ')[0] ?? '' }) });
     };
     if (tcp) {
       if (tcp.destroyed) return finish('ECLOSED');
@@ -181,7 +182,7 @@ function echo(one: Open, timeoutMs: number): Promise<string> {
       tcp.once('close', () => finish('ECLOSED'));
       tcp.write('ping\n');
     } else if (udp) {
-      udp.once('message', () => finish(''));
+      udp.once('message', (data) => finish('', data.toString()));
       udp.once('error', (error: NodeJS.ErrnoException) => finish(error.code ?? error.message));
       udp.send('ping');
     } else {
@@ -216,8 +217,9 @@ async function check(name: string, timeoutMs: number): Promise<HoldReport> {
   const results = await Promise.all(held.map((one) => echo(one, timeoutMs)));
   return {
     held: held.length,
-    alive: results.filter((result) => result === '').length,
-    errors: [...new Set(results.filter(Boolean))],
+    alive: results.filter(({ error }) => error === '').length,
+    errors: [...new Set(results.map(({ error }) => error).filter(Boolean))],
+    endpoints: [...new Set(results.flatMap(({ endpoint }) => endpoint ?? []))],
   };
 }
 
