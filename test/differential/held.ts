@@ -1,0 +1,89 @@
+// Connections that are kept over changes. TCP lives as long as its pod. UDP leaves an endpoint that no longer serves.
+import type { HoldReport } from '../../lab/agent-protocol.ts';
+import { familyOf } from './addresses.ts';
+import type { HeldCase } from './differences.ts';
+import { endpointsOf, frontendsOf, isServing, type Objects, PROXY_NAME } from './objects.ts';
+import { namespaceOf, type Probe } from './probe.ts';
+import type { World } from './world.ts';
+
+const HELD_ROUNDS = 8;
+const TIMEOUT_MS = 2000;
+
+export const STALE = 'with an endpoint that does not serve';
+
+export interface Held {
+  readonly name: string;
+  readonly probe: Probe;
+  readonly since: number; // the round
+  readonly endpoint: string; // that Turnout gave it
+}
+
+/** What a held connection does, as text; the same in both worlds when both are right. */
+export function heldText({ protocol }: Probe, report: HoldReport, serving: readonly string[]): string {
+  if (report.alive < report.held) return `${report.held - report.alive} of ${report.held} lost: ${report.errors.join(', ')}`;
+  if (protocol !== 'UDP') return 'alive';
+  return report.endpoints.every((endpoint) => serving.includes(endpoint)) ? 'with a serving endpoint' : STALE;
+}
+
+/** Endpoints that kube-proxy leaves a UDP flow with: serving ones of its Service's port; none once the frontend is gone. */
+export function servingFor(objects: Objects, { service, to, port, portName, protocol }: Probe): string[] {
+  const owner = objects.services.get(service);
+  const isThere =
+    owner &&
+    !(PROXY_NAME in (owner.metadata.labels ?? {})) &&
+    frontendsOf(owner).some(
+      ({ address, number, port: one }) => address === to && number === port && one.name === portName && one.protocol === protocol,
+    );
+  return isThere ? endpointsOf(objects.slices.get(service) ?? [], { name: portName, protocol }, familyOf(to), isServing) : [];
+}
+
+export class HeldConnections {
+  #held: Held[] = [];
+
+  /** In both worlds; kept only when both have it. */
+  async open(worlds: readonly [World, World], probe: Probe, round: number): Promise<void> {
+    const name = `r${round}-${this.#held.length}`;
+    const { protocol, to, port, from } = probe;
+    const opened = await Promise.all(
+      worlds.map(({ network }) =>
+        namespaceOf(network, probe.sender).agent.hold(name, {
+          ...{ protocol: protocol as 'TCP', to, port, count: 1, timeoutMs: TIMEOUT_MS },
+          ...(from !== '' && { from }),
+        }),
+      ),
+    );
+    const last = opened[1]?.[0];
+    const held = { name, probe, since: round, endpoint: last?.ok ? last.endpoint : '' };
+    if (opened.flat().every(({ ok }) => ok)) this.#held.push(held);
+    else await this.#release(worlds, held);
+  }
+
+  /** What each does now, in both worlds; the old ones are released. */
+  async check(
+    worlds: readonly [World, World],
+    objects: Objects,
+    round: number,
+    report: (held: Held, one: HeldCase) => void,
+  ): Promise<void> {
+    await Promise.all(
+      this.#held.map(async (held) => {
+        const serving = servingFor(objects, held.probe);
+        const texts = await Promise.all(
+          worlds.map(async ({ network }) =>
+            heldText(held.probe, await namespaceOf(network, held.probe.sender).agent.check(held.name, TIMEOUT_MS), serving),
+          ),
+        );
+        const [reference = '', turnout = ''] = texts;
+        const { probe, endpoint } = held;
+        report(held, { probe, isServed: serving.length > 0, hasLeft: !serving.includes(endpoint), reference, turnout });
+        // One that differs is told once.
+        if (texts[0] !== texts[1] || round - held.since >= HELD_ROUNDS) await this.#release(worlds, held);
+      }),
+    );
+  }
+
+  async #release(worlds: readonly [World, World], held: Held): Promise<void> {
+    this.#held = this.#held.filter((one) => one !== held);
+    await Promise.all(worlds.map(({ network }) => namespaceOf(network, held.probe.sender).agent.release(held.name)));
+  }
+}
