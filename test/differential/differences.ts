@@ -1,6 +1,7 @@
 // Where Turnout is not kube-proxy, on purpose. Each row is as narrow as can be; every use is counted, and a row without use is told.
 
-import { STALE } from './held.ts';
+import { BOUND_VIP } from './addresses.ts';
+import { SERVING, STALE } from './held.ts';
 import type { Probe, Seen } from './probe.ts';
 import type { ReferenceMode } from './world.ts';
 
@@ -48,6 +49,24 @@ export const DIFFERENCES: readonly Difference[] = [
       'kube-proxy leaves them with an endpoint that serves no more, as it cleans up only for Services with a serving endpoint; Turnout looks again: refused, dropped, or no Service',
     coversHeld: ({ probe, isServed, hasLeft, reference, turnout }) =>
       probe.protocol === 'UDP' && !isServed && hasLeft && reference === STALE && (turnout === STALE || LOST.test(turnout)),
+  },
+  {
+    name: 'UDP flows that kube-proxy has not cleaned up',
+    reason:
+      'kube-proxy looks for stale flows when an EndpointSlice changes, not when a Service does; Turnout sees at the next datagram that the endpoint has left',
+    coversHeld: ({ probe, isServed, hasLeft, reference, turnout }) =>
+      probe.protocol === 'UDP' && isServed && hasLeft && reference === STALE && (turnout === SERVING || LOST.test(turnout)),
+  },
+  {
+    name: 'drops on the way from the node to itself',
+    reason:
+      'a packet of the host to a load-balancer IP that is bound on the node meets no device; where source ranges forbid it, kube-proxy drops it and here nobody listens: refused',
+    covers: ({ probe, reference, turnout }) =>
+      probe.sender === 'node' &&
+      probe.kind === 'load-balancer IP' &&
+      Object.values(BOUND_VIP).includes(probe.to) &&
+      isOnly(reference, 'dropped') &&
+      isOnly(turnout, 'refused'),
   },
   {
     name: 'connected UDP sockets of the host',

@@ -9,6 +9,7 @@ import type { World } from './world.ts';
 const HELD_ROUNDS = 8;
 const TIMEOUT_MS = 2000;
 
+export const SERVING = 'with a serving endpoint';
 export const STALE = 'with an endpoint that does not serve';
 
 export interface Held {
@@ -22,7 +23,7 @@ export interface Held {
 export function heldText({ protocol }: Probe, report: HoldReport, serving: readonly string[]): string {
   if (report.alive < report.held) return `${report.held - report.alive} of ${report.held} lost: ${report.errors.join(', ')}`;
   if (protocol !== 'UDP') return 'alive';
-  return report.endpoints.every((endpoint) => serving.includes(endpoint)) ? 'with a serving endpoint' : STALE;
+  return report.endpoints.every((endpoint) => serving.includes(endpoint)) ? SERVING : STALE;
 }
 
 /** Endpoints that kube-proxy leaves a UDP flow with: serving ones of its Service's port; none once the frontend is gone. */

@@ -50,7 +50,10 @@ export class ListWatch {
     for (const watch of this.#watches) {
       if (watch.path !== path) continue;
       const told = eventFor(watch.matches, before, type === 'set' ? stored : undefined);
-      if (told !== '') watch.response.write(`${JSON.stringify({ type: told, object: stored })}\n`);
+      if (told === '') continue;
+      // What is deleted to a watch is told as it last was there: kube-proxy takes its ports from this, not from what it remembers.
+      const last = { ...before, metadata: { ...before?.metadata, resourceVersion: stored.metadata.resourceVersion } };
+      watch.response.write(`${JSON.stringify({ type: told, object: told === 'DELETED' ? last : stored })}\n`);
     }
   }
 

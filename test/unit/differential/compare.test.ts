@@ -3,7 +3,7 @@ import type { Outcome } from '../../../lab/agent-protocol.ts';
 import { Ties } from '../../differential/affinity.ts';
 import { agree, outcomeText, settled } from '../../differential/compare.ts';
 import { findDifference, findHeldDifference } from '../../differential/differences.ts';
-import { heldText, STALE } from '../../differential/held.ts';
+import { heldText, SERVING, STALE } from '../../differential/held.ts';
 import type { Objects, Service, Slice } from '../../differential/objects.ts';
 import { describe as describeOutcome, gather, type Probe, type Seen, triesFor } from '../../differential/probe.ts';
 
@@ -131,11 +131,22 @@ describe('a difference by design', () => {
     expect(covers('nftables', { ...loopback, kind: 'node port', to: '192.0.2.10' })).toBeUndefined();
   });
 
+  it('covers a forbidden load-balancer IP that the node itself has, for the node only', () => {
+    const bound: Probe = { ...PROBE, kind: 'load-balancer IP', sender: 'node', from: '', to: '198.18.0.1' };
+    const covers = (probe: Probe, reference: Seen) => findDifference({ mode: 'nftables', probe, reference, turnout: refused });
+    expect(covers(bound, seen([], ['dropped']))).toBeDefined();
+    expect(covers(bound, answered)).toBeUndefined();
+    expect(covers({ ...bound, to: '198.18.0.2' }, seen([], ['dropped']))).toBeUndefined();
+    expect(covers({ ...bound, sender: 'pod0' }, seen([], ['dropped']))).toBeUndefined();
+  });
+
   it('covers a UDP flow that nobody serves any more, and no other', () => {
     const held = { probe: { ...PROBE, protocol: 'UDP' as const }, isServed: false, hasLeft: true, reference: STALE, turnout: '' };
     const turnout = heldText(held.probe, { held: 1, alive: 0, errors: ['ECONNREFUSED'], endpoints: [] }, []);
-    expect(findHeldDifference({ ...held, turnout })).toBeDefined();
-    expect(findHeldDifference({ ...held, turnout, isServed: true })).toBeUndefined();
+    expect(findHeldDifference({ ...held, turnout })?.name).toBe('UDP flows whose last endpoint is gone');
+    expect(findHeldDifference({ ...held, turnout, isServed: true })?.name).toBe('UDP flows that kube-proxy has not cleaned up');
+    expect(findHeldDifference({ ...held, turnout, hasLeft: false })).toBeUndefined();
+    expect(findHeldDifference({ ...held, reference: SERVING, turnout: STALE })).toBeUndefined();
     expect(findHeldDifference({ ...held, turnout, probe: PROBE })).toBeUndefined();
   });
 });
