@@ -1,12 +1,14 @@
 // Where Turnout is not kube-proxy, on purpose. Each row is as narrow as can be; every use is counted, and a row without use is told.
 
-import { BOUND_VIP } from './addresses.ts';
+import { BOUND_VIP, isNodeAddress } from './addresses.ts';
+import { outcomeText } from './compare.ts';
 import { SERVING, STALE } from './held.ts';
-import type { Probe, Seen } from './probe.ts';
+import { addressOf, type Probe, type Seen } from './probe.ts';
 import type { ReferenceMode } from './world.ts';
 
 export interface Case {
   readonly mode: ReferenceMode;
+  readonly socketPath: string;
   readonly probe: Probe;
   readonly reference: Seen;
   readonly turnout: Seen;
@@ -30,6 +32,12 @@ export interface Difference {
 
 const isOnly = ({ answers, errors }: Seen, error: string): boolean =>
   answers.size === 0 && errors.size === 1 && errors.has(error);
+
+/** An answer of an endpoint on the node that saw an address of the host's port (src/backend/ebpf). */
+const fromHostPort = (answer: string): string =>
+  isNodeAddress(addressOf(answer.split(' <- ')[0] ?? ''))
+    ? answer.replace(/ <- (169\.254\.\d+\.\d+|fd74:7572:6e6f:7574::\w+)$/, ' <- node')
+    : answer;
 
 /** The socket was ended. */
 const ENDED = /^1 of 1 lost: (ECONNABORTED|EDESTADDRREQ|ENOTCONN)$/;
@@ -67,6 +75,25 @@ export const DIFFERENCES: readonly Difference[] = [
       Object.values(BOUND_VIP).includes(probe.to) &&
       isOnly(reference, 'dropped') &&
       isOnly(turnout, 'refused'),
+  },
+  {
+    name: 'the host to an address of its own, without the socket path',
+    reason:
+      'such packets meet no device of the node, so only the socket path can translate them, and that one has neither SCTP nor, when it is off, anything',
+    covers: ({ socketPath, probe, turnout }) =>
+      probe.sender === 'node' &&
+      isNodeAddress(probe.to) &&
+      (probe.protocol === 'SCTP' || socketPath === 'off') &&
+      isOnly(turnout, 'refused'),
+  },
+  {
+    name: 'the source of the host towards itself',
+    reason:
+      'what the host sends to a Service outside of the socket path goes through a port of its own, and is seen with its address by an endpoint on the node itself',
+    covers: ({ probe, reference, turnout }) =>
+      probe.sender === 'node' &&
+      outcomeText(reference) !== outcomeText(turnout) &&
+      outcomeText(reference) === outcomeText({ ...turnout, answers: new Set([...turnout.answers].map(fromHostPort)) }),
   },
   {
     name: 'connected UDP sockets of the host',

@@ -1,7 +1,7 @@
-// What takes part in a run: FEATURES=-affinity,+sctp leaves kinds out, or takes in those that are out by default.
+// What takes part in a run: FEATURES=-affinity,+sctp leaves kinds out.
 
 const DEFAULTS = {
-  sctp: false, // needs an agent that speaks it
+  sctp: true,
   udp: true,
   ipv6: true,
   affinity: true,

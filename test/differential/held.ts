@@ -48,7 +48,7 @@ export class HeldConnections {
     const opened = await Promise.all(
       worlds.map(({ network }) =>
         namespaceOf(network, probe.sender).agent.hold(name, {
-          ...{ protocol: protocol as 'TCP', to, port, count: 1, timeoutMs: TIMEOUT_MS },
+          ...{ protocol, to, port, count: 1, timeoutMs: TIMEOUT_MS },
           ...(from !== '' && { from }),
         }),
       ),

@@ -150,7 +150,7 @@ export class Network {
       places.push([this.#beyond, WITNESS[family], WITNESS_PORT]);
     }
     // A TCP server on the wildcard, as most are; a UDP server answers from the address it is bound to.
-    const wildcardProtocols = (hasSctp ? ['TCP', 'SCTP'] : ['TCP']) as 'TCP'[];
+    const wildcardProtocols = hasSctp ? (['TCP', 'SCTP'] as const) : (['TCP'] as const);
     const wildcards = new Map(places.map(([space, , port]) => [`${space.name} ${port}`, { space, port }]));
     await Promise.all([
       ...[...wildcards.values()].flatMap(({ space, port }) =>

@@ -63,7 +63,7 @@ export async function send(network: Network, probe: Probe, timeoutMs: number, ce
   const { protocol, to, port, from, spread, hasAffinity } = probe;
   const { agent } = namespaceOf(network, probe.sender);
   const request: ConnectRequest = {
-    protocol: protocol as 'TCP',
+    protocol,
     to,
     port,
     timeoutMs,

@@ -5,10 +5,11 @@ import { agree, isTied, settled } from './compare.ts';
 import { type Difference, findDifference, findHeldDifference, type HeldCase } from './differences.ts';
 import { HeldConnections } from './held.ts';
 import type { Objects } from './objects.ts';
+import type { Options } from './options.ts';
 import { freshClients } from './plan.ts';
 import { type Probe, probeText, type Seen, send, triesFor } from './probe.ts';
 import type { Report } from './report.ts';
-import type { ReferenceMode, World } from './world.ts';
+import type { World } from './world.ts';
 
 const AT_ONCE = 16;
 const TIMEOUT_MS = 500;
@@ -21,14 +22,14 @@ type Pair = [Seen, Seen]; // kube-proxy's world, Turnout's
 
 export class Rounds {
   readonly #worlds: readonly [World, World];
-  readonly #mode: ReferenceMode;
+  readonly #asked: Options;
   readonly #report: Report;
   readonly #ties: readonly [Ties, Ties] = [new Ties(), new Ties()];
   readonly #held = new HeldConnections();
 
-  constructor(worlds: readonly [World, World], mode: ReferenceMode, report: Report) {
+  constructor(worlds: readonly [World, World], asked: Options, report: Report) {
     this.#worlds = worlds;
-    this.#mode = mode;
+    this.#asked = asked;
     this.#report = report;
   }
 
@@ -80,7 +81,7 @@ export class Rounds {
   }
 
   #isByDesign(probe: Probe, reference: Seen, turnout: Seen): Difference | undefined {
-    return findDifference({ mode: this.#mode, probe, reference, turnout });
+    return findDifference({ mode: this.#asked.mode, socketPath: this.#asked.socketPath, probe, reference, turnout });
   }
 
   #judgeTie(round: number, objects: Objects, probe: Probe, reference: Seen, turnout: Seen): void {

@@ -61,7 +61,7 @@ try {
     reference.startReference(asked.mode),
     turnout.startTurnout([`--ebpf-socket-path=${asked.socketPath}`, ...asked.turnoutFlags]),
   ]);
-  const rounds = new Rounds(worlds, asked.mode, report);
+  const rounds = new Rounds(worlds, asked, report);
   let objects = NO_OBJECTS;
   for (let round = 1; round <= asked.rounds; round++) {
     const startMs = performance.now();

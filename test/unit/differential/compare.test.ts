@@ -53,6 +53,13 @@ describe('two worlds agree', () => {
     expect(agree(PROBE, seen(['a:1 <- own']), seen(['a:1 <- own'], ['dropped']))).toBe(false);
   });
 
+  it('on a stop of the host’s own SCTP, which EPERM does not tell apart', () => {
+    const raw: Probe = { ...PROBE, sender: 'node', from: '', protocol: 'SCTP' };
+    expect(agree(raw, seen([], ['EPERM']), seen([], ['refused']))).toBe(true);
+    expect(agree(raw, seen([], ['EPERM']), seen(['a:1 <- node']))).toBe(false);
+    expect(agree({ ...raw, protocol: 'UDP' }, seen([], ['EPERM']), seen([], ['refused']))).toBe(false);
+  });
+
   it('under affinity on one endpoint, whichever it is', () => {
     expect(agree(TIED, seen(['10.244.2.2:1 <- own']), seen(['10.244.2.3:1 <- own']))).toBe(true);
     expect(agree(TIED, seen(['10.244.2.2:1 <- own']), seen(['10.244.2.3:1 <- node']))).toBe(false);
@@ -124,7 +131,7 @@ describe('a difference by design', () => {
 
   it('covers node ports on loopback where kube-proxy has none', () => {
     const covers = (mode: 'nftables' | 'iptables', probe: Probe) =>
-      findDifference({ mode, probe, reference: refused, turnout: answered });
+      findDifference({ mode, socketPath: 'tcp', probe, reference: refused, turnout: answered });
     expect(covers('nftables', loopback)?.name).toBe('node ports on loopback');
     expect(covers('iptables', loopback)).toBeUndefined();
     expect(covers('iptables', { ...loopback, to: '::1' })).toBeDefined();
@@ -133,11 +140,23 @@ describe('a difference by design', () => {
 
   it('covers a forbidden load-balancer IP that the node itself has, for the node only', () => {
     const bound: Probe = { ...PROBE, kind: 'load-balancer IP', sender: 'node', from: '', to: '198.18.0.1' };
-    const covers = (probe: Probe, reference: Seen) => findDifference({ mode: 'nftables', probe, reference, turnout: refused });
+    const covers = (probe: Probe, reference: Seen) =>
+      findDifference({ mode: 'nftables', socketPath: 'tcp', probe, reference, turnout: refused });
     expect(covers(bound, seen([], ['dropped']))).toBeDefined();
     expect(covers(bound, answered)).toBeUndefined();
     expect(covers({ ...bound, to: '198.18.0.2' }, seen([], ['dropped']))).toBeUndefined();
     expect(covers({ ...bound, sender: 'pod0' }, seen([], ['dropped']))).toBeUndefined();
+  });
+
+  it('covers the host’s own addresses without the socket path, and its port’s address at an endpoint on the node', () => {
+    const own: Probe = { ...PROBE, kind: 'node port', sender: 'node', from: '', to: '192.0.2.10', protocol: 'SCTP' };
+    const covers = (probe: Probe, socketPath: string, turnout: Seen) =>
+      findDifference({ mode: 'nftables', socketPath, probe, reference: seen(['192.0.2.10:1 <- node']), turnout })?.name;
+    expect(covers(own, 'tcp', refused)).toMatch(/address of its own/);
+    expect(covers({ ...own, protocol: 'TCP' }, 'tcp', refused)).toBeUndefined();
+    expect(covers({ ...own, protocol: 'TCP' }, 'off', refused)).toMatch(/address of its own/);
+    expect(covers(own, 'tcp', seen(['192.0.2.10:1 <- 169.254.116.11']))).toMatch(/towards itself/);
+    expect(covers(own, 'tcp', seen(['10.244.1.2:1 <- 169.254.116.11']))).toBeUndefined();
   });
 
   it('covers a UDP flow that nobody serves any more, and no other', () => {
