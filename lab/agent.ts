@@ -182,6 +182,7 @@ function echo(one: Open, timeoutMs: number): Promise<{ error: string; endpoint?:
       tcp.once('close', () => finish('ECLOSED'));
       tcp.write('ping\n');
     } else if (udp) {
+      if (one.failed === 'ECONNABORTED') return finish(one.failed); // ended from outside, which is told once
       udp.once('message', (data) => finish('', data.toString()));
       udp.once('error', (error: NodeJS.ErrnoException) => finish(error.code ?? error.message));
       udp.send('ping');
