@@ -41,6 +41,15 @@ function needsMissingSocketPath({ origin, protocol, to, expect }: Flow, config: 
   return socketPath === 'off' ? 'the host to its own address: only the socket path can translate it' : '';
 }
 
+/**
+ * Addresses that are no ClusterIP are routed to the host's port by address, protocol and port. A real socket has a port when its
+ * route is chosen; a raw one, by which SCTP is probed here, has none (real SCTP sockets: test/vm/sctp.test.ts).
+ */
+function needsRealSocket({ origin, protocol, to, expect }: Flow, clusterIPs: Set<string>): string {
+  if (origin !== 'node' || protocol !== 'SCTP' || expect.verdict === 'pass' || clusterIPs.has(to)) return '';
+  return 'the host to a load-balancer IP by a raw socket: its route is chosen before the packet has a port';
+}
+
 /** Why mode ebpf leaves a flow out, or ''. */
 function skippedInEbpf(flow: Flow, file: FlowFile, flowCase: FlowCase, clusterIPs: Set<string>): string {
   if (flowCase.obsolete) return 'obsolete: the gate is locked on in current releases';
@@ -63,7 +72,9 @@ export function selectCases(files: readonly FlowFile[], filter: RegExp, socketPa
       const config = ebpfConfig(written);
       const clusterIPs = clusterIPsOf(flowCase);
       const skipOf = (flow: Flow): string =>
-        skippedInEbpf(flow, file, flowCase, clusterIPs) || needsMissingSocketPath(flow, config, socketPath);
+        skippedInEbpf(flow, file, flowCase, clusterIPs) ||
+        needsMissingSocketPath(flow, config, socketPath) ||
+        needsRealSocket(flow, clusterIPs);
       const flows = flowCase.steps.flatMap((step) => step.flows).filter(({ id }) => filter.test(id));
       const units = new Map(flows.map((flow) => [flow.id, { flow, skip: skipOf(flow) }]));
       return units.size > 0 ? [{ file: file.name, flowCase, config, units }] : [];

@@ -15,6 +15,7 @@ import { copyRelease } from './release.ts';
 
 const ECHO = join(import.meta.dirname, '../../build/lab/sctp-echo');
 const PORT = 80;
+const EXTERNAL_IPS = { IPv4: '192.168.50.200', IPv6: 'fd50::200' }; // nobody has them, but the node has a route
 
 const { folder, binary } = copyRelease();
 const servers: ChildProcess[] = [];
@@ -38,7 +39,8 @@ function service(pod: Pod): Manifest[] {
     ports: [{ name: 'sctp', protocol: 'SCTP', port: TARGET_PORT }],
     endpoints: [{ addresses: [ipOf(pod, addressType)], nodeName: pod.nodeName, conditions: { ready: true } }],
   }));
-  const spec = { type: 'NodePort', clusterIP: clusterIPs[0], clusterIPs, ports };
+  const externalIPs = Object.values(EXTERNAL_IPS);
+  const spec = { type: 'NodePort', clusterIP: clusterIPs[0], clusterIPs, externalIPs, ports };
   return [{ apiVersion: 'v1', kind: 'Service', metadata: { namespace: 'default', name: 'echo' }, spec }, ...slices];
 }
 
@@ -107,6 +109,9 @@ describe.each(['on', 'off'])('with the checksum left to the device: %s', (offloa
     test('a client outside reaches a node port, masqueraded', () => {
       expectMasqueraded(associate(cluster.client, ipOf(node, family), NODE_PORT), family);
     });
+    test('the node itself reaches a ClusterIP and an external IP through its own port', () => {
+      for (const to of [clusterIP, EXTERNAL_IPS[family]]) expectMasqueraded(associate(node.namespace, to, PORT), family);
+    });
     test('the endpoint reaches itself, masqueraded', () => {
       expectMasqueraded(associate(web.namespace, clusterIP, PORT), family);
     });
@@ -115,8 +120,8 @@ describe.each(['on', 'off'])('with the checksum left to the device: %s', (offloa
 
 test('each association was a flow of its own, and nothing was dropped on the way', () => {
   const { events, drops } = JSON.parse(node.turnout.run('status', '--output=json')) as StatusReport;
-  const flows = 2 * FAMILIES.length * 5;
-  expect(events).toMatchObject({ flow_new: flows, snat_allocated: (flows * 4) / 5 });
+  const flows = 2 * FAMILIES.length * 7;
+  expect(events).toMatchObject({ flow_new: flows, snat_allocated: (flows * 6) / 7 });
   // The endpoint that reaches itself is forwarded to where it came from, and the kernel advises it to go there directly.
   const { icmp_redirect, ...others } = drops;
   expect(Object.entries(others).filter(([, count]) => count > 0)).toEqual([]);
