@@ -324,6 +324,11 @@ SEC("tcx/egress") int tc_egress(struct __sk_buff *skb)
 	if (!flow_find(&p.key, &flow))
 		return leave(skb, dev, &p);
 	if (flow.rewrite.flags & LB_REWRITE_REPLY) {
+		/* The client asked the backend itself, by the port that it had used for the Service: no packet of this flow. */
+		if (packet_accepts(&p) && flow_is_closed(flow.state->flags)) {
+			flow_release(flow.state);
+			return leave(skb, dev, &p);
+		}
 		flow_track(flow.state, &p, true);
 	} else {
 		/* The mark has done its work in FORWARD; an outer packet of a tunnel must not inherit it. */

@@ -27,6 +27,7 @@
 /* Chunk types of RFC 9260 section 3.2 that begin or end an association. Each is the first chunk of its packet, or the only one. */
 enum sctp_chunk_type {
 	SCTP_INIT = 1,
+	SCTP_INIT_ACK = 2,
 	SCTP_ABORT = 6,
 	SCTP_SHUTDOWN_COMPLETE = 14,
 };
@@ -107,6 +108,16 @@ static __always_inline bool packet_opens(const struct packet *p)
 	default:
 		return true;
 	}
+}
+
+/* The backend's answer to the first packet: a SYN with ACK, or INIT ACK. Datagrams have none. */
+static __always_inline bool packet_accepts(const struct packet *p)
+{
+	__u8 both = TCP_FLAG_SYN_BIT | TCP_FLAG_ACK_BIT;
+
+	if (p->key.protocol == IPPROTO_TCP)
+		return (p->tcp_flags & both) == both;
+	return p->key.protocol == IPPROTO_SCTP && p->sctp_chunk == SCTP_INIT_ACK;
 }
 
 /* Reads ports and flags at l4_offset. ICMP has no ports: type and code are read by icmp.h. */

@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { AgentRequest, ConnectRequest, HoldReport, LabProtocol, Outcome } from './agent-protocol.ts';
+import type { AgentRequest, AnswersReport, ConnectRequest, HoldReport, LabProtocol, Outcome } from './agent-protocol.ts';
 import type { Namespace } from './namespace.ts';
 
 export class Agent {
@@ -58,6 +58,11 @@ export class Agent {
   /** Sends a datagram over each held UDP socket, in order. A socket that failed since it was opened says with what. */
   send(name: string, timeoutMs = 5000): Promise<Outcome[]> {
     return this.#ask({ op: 'send', name, timeoutMs }) as Promise<Outcome[]>;
+  }
+
+  /** check(), and who answered. */
+  answers(name: string, timeoutMs = 5000): Promise<AnswersReport> {
+    return this.#ask({ op: 'answers', name, timeoutMs }) as Promise<AnswersReport>;
   }
 
   async release(name: string): Promise<void> {

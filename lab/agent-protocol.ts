@@ -36,6 +36,9 @@ export interface HoldReport {
   readonly held: number;
   readonly alive: number;
   readonly errors: readonly string[]; // distinct
+}
+
+export interface AnswersReport extends HoldReport {
   readonly endpoints: readonly string[]; // distinct; who answered datagrams
 }
 
@@ -43,7 +46,7 @@ export type AgentRequest =
   | { readonly op: 'listen'; readonly protocol: LabProtocol; readonly address: string; readonly port: number }
   | ({ readonly op: 'connect' } & ConnectRequest)
   | ({ readonly op: 'hold'; readonly name: string } & ConnectRequest)
-  | { readonly op: 'check'; readonly name: string; readonly timeoutMs: number }
+  | { readonly op: 'check' | 'answers'; readonly name: string; readonly timeoutMs: number }
   | { readonly op: 'send'; readonly name: string; readonly timeoutMs: number }
   | { readonly op: 'release'; readonly name: string };
 

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import {
   type Address,
   type AgentRequest,
+  type AnswersReport,
   type ConnectRequest,
   type HoldReport,
   hostPort,
@@ -213,7 +214,7 @@ function sendAgain(one: Open, timeoutMs: number): Promise<Outcome> {
   });
 }
 
-async function check(name: string, timeoutMs: number): Promise<HoldReport> {
+async function answers(name: string, timeoutMs: number): Promise<AnswersReport> {
   const held = holds.get(name) ?? [];
   const results = await Promise.all(held.map((one) => echo(one, timeoutMs)));
   return {
@@ -222,6 +223,11 @@ async function check(name: string, timeoutMs: number): Promise<HoldReport> {
     errors: [...new Set(results.map(({ error }) => error).filter(Boolean))],
     endpoints: [...new Set(results.flatMap(({ endpoint }) => endpoint ?? []))],
   };
+}
+
+async function check(name: string, timeoutMs: number): Promise<HoldReport> {
+  const { endpoints: _, ...report } = await answers(name, timeoutMs);
+  return report;
 }
 
 const LISTEN = { TCP: listenTcp, UDP: listenUdp, SCTP: listenSctp };
@@ -240,6 +246,8 @@ async function handle(request: AgentRequest): Promise<unknown> {
     }
     case 'check':
       return await check(request.name, request.timeoutMs);
+    case 'answers':
+      return await answers(request.name, request.timeoutMs);
     case 'send':
       return await Promise.all((holds.get(request.name) ?? []).map((one) => sendAgain(one, request.timeoutMs)));
     case 'release':

@@ -161,6 +161,21 @@ describe.each(FAMILIES)('a connection over $title', ({ addresses }) => {
     expect([datapath.flows().length, datapath.entries]).toEqual([1, 3]);
   });
 
+  test.each(['R', 'FA'])('that has ended (%s) leaves its port to one straight to the endpoint', (last) => {
+    datapath.program(servicePort(addresses, 'TCP'));
+    datapath.ingress(asks('S'));
+    datapath.egress(answers('SA'));
+    datapath.ingress(asks('A'));
+    datapath.ingress(asks(last));
+    datapath.egress(answers(last));
+    const direct = asks('S', { destination: addresses.endpoint, destinationPort: TARGET_PORT });
+    expect(datapath.ingress(direct)).toMatchObject({ verdict: 'next', packet: octetsOf(direct) });
+    for (const answer of [answers('SA'), answers('PA')]) {
+      expect(datapath.egress(answer)).toMatchObject({ verdict: 'next', packet: octetsOf(answer) });
+    }
+    expect(datapath.flows()).toEqual([]);
+  });
+
   test('that one side has closed still carries the last packets of the other', () => {
     datapath.program(servicePort(addresses, 'TCP'));
     datapath.ingress(asks('S'));

@@ -1,5 +1,5 @@
 // Connections that are kept over changes. TCP lives as long as its pod. UDP leaves an endpoint that no longer serves.
-import type { HoldReport } from '../../lab/agent-protocol.ts';
+import type { AnswersReport } from '../../lab/agent-protocol.ts';
 import { familyOf } from './addresses.ts';
 import type { HeldCase } from './differences.ts';
 import { endpointsOf, frontendsOf, isServing, type Objects, PROXY_NAME } from './objects.ts';
@@ -20,7 +20,7 @@ export interface Held {
 }
 
 /** What a held connection does, as text; the same in both worlds when both are right. */
-export function heldText({ protocol }: Probe, report: HoldReport, serving: readonly string[]): string {
+export function heldText({ protocol }: Probe, report: AnswersReport, serving: readonly string[]): string {
   if (report.alive < report.held) return `${report.held - report.alive} of ${report.held} lost: ${report.errors.join(', ')}`;
   if (protocol !== 'UDP') return 'alive';
   return report.endpoints.every((endpoint) => serving.includes(endpoint)) ? SERVING : STALE;
@@ -71,7 +71,7 @@ export class HeldConnections {
         const serving = servingFor(objects, held.probe);
         const texts = await Promise.all(
           worlds.map(async ({ network }) =>
-            heldText(held.probe, await namespaceOf(network, held.probe.sender).agent.check(held.name, TIMEOUT_MS), serving),
+            heldText(held.probe, await namespaceOf(network, held.probe.sender).agent.answers(held.name, TIMEOUT_MS), serving),
           ),
         );
         const [reference = '', turnout = ''] = texts;
