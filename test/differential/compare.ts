@@ -1,6 +1,6 @@
 // Do two worlds agree? An outcome is written as text, in which whatever may differ by chance is left out.
 import { isNodeAddress } from './addresses.ts';
-import { addressOf, type Probe, type Seen } from './probe.ts';
+import { addressOf, type Probe, type Seen, UNTOUCHED } from './probe.ts';
 
 const endpointOf = (answer: string): string => answer.split(' <- ')[0] ?? '';
 const sourceOf = (answer: string): string => answer.split(' <- ')[1] ?? '';
@@ -21,8 +21,8 @@ export function outcomeText({ answers, errors }: Seen): string {
  */
 function affinityText({ answers, errors }: Seen, withSource: boolean): string {
   const endpoints = new Set([...answers].map(endpointOf));
-  const isUntouched = [...endpoints].some((endpoint) => endpoint === 'untouched');
-  const what = endpoints.size === 0 ? [] : [isUntouched ? 'untouched' : `${endpoints.size} endpoint`];
+  const isUntouched = [...endpoints].some((endpoint) => endpoint === UNTOUCHED);
+  const what = endpoints.size === 0 ? [] : [isUntouched ? UNTOUCHED : `${endpoints.size} endpoint`];
   const sources = withSource ? [...new Set([...answers].map(sourceOf))].sort() : [];
   return [...what, ...sources, ...[...errors].sort()].join(', ');
 }

@@ -23,6 +23,9 @@ export interface Probe {
 }
 
 /** What was seen. An answer is 'endpoint <- source'; sources are 'own', 'node', or an address that is neither. */
+/** Who answers for every address that packets are sent to: nobody translated this one. */
+export const UNTOUCHED = 'untouched';
+
 export interface Seen {
   readonly answers: ReadonlySet<string>;
   readonly errors: ReadonlySet<string>; // 'refused', 'dropped', or another error's name
@@ -51,7 +54,7 @@ export function describe(
   const source = addressOf(peer);
   // A process of the node has any of the node's addresses for its own.
   const isOwn = sender !== 'node' && source === from;
-  const who = endpoint.endsWith(`:${WITNESS_PORT}`) ? 'untouched' : endpoint;
+  const who = endpoint.endsWith(`:${WITNESS_PORT}`) ? UNTOUCHED : endpoint;
   return { answer: `${who} <- ${isOwn ? 'own' : isNodeAddress(source) ? 'node' : source}` };
 }
 
