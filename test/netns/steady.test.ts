@@ -100,4 +100,19 @@ describe('an open connection', () => {
     await cluster.apply('web', []);
     await check();
   });
+
+  test('of the node to a machine outside stays when its address becomes the external IP of a Service', async () => {
+    const port = 8099;
+    await cluster.client.agent.listen('TCP', '::', port);
+    const { agent } = node.namespace;
+    for (const to of [cluster.clientIpv4, cluster.clientIpv6])
+      await agent.hold('before', { protocol: 'TCP', to, port, count: HELD });
+    const externalIPs = [cluster.clientIpv4, cluster.clientIpv6];
+    await cluster.apply(
+      'late',
+      serviceWithSlices({ name: 'late', clusterIPs: ['10.96.0.41', 'fd00:10:96::41'], pods: [], port, externalIPs }),
+    );
+    expect(await agent.check('before')).toEqual({ held: 2 * HELD, alive: 2 * HELD, errors: [] });
+    await agent.release('before');
+  });
 });

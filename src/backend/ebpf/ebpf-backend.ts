@@ -104,7 +104,9 @@ export class EbpfBackend implements Backend {
   async #startHostPort(object: BpfObject): Promise<void> {
     if (!this.#config.ebpf.hostPort) return removeHostPort();
     const nodeIPs = (): readonly string[] => this.#facts().nodeIPs;
-    this.#hostPort = new HostPort({ aliases: object.map('host_aliases'), nodeIPs, logger: this.#logger });
+    const { mode, exclude } = this.#config.ebpf.socketPath;
+    const byConnect = mode !== 'off' && exclude.length === 0;
+    this.#hostPort = new HostPort({ aliases: object.map('host_aliases'), nodeIPs, byConnect, logger: this.#logger });
     await this.#hostPort.start();
   }
 

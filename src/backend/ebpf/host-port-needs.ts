@@ -15,10 +15,20 @@ export interface HostPortNeed {
 export const needName = (need: HostPortNeed): string => `${need.destination} ${need.protocol} ${need.port}`;
 
 /**
- * ClusterIPs belong to Services alone, so the whole address goes to the port. Any other address may be a real machine's (that of
- * another node, where a load balancer of the nodes' own announces it): only the Service's port may go there, all else must not.
+ * Addresses of the unit, other than its ClusterIP, whose traffic needs the port. Where connect() translates the node's TCP and UDP that
+ * is SCTP, and what the socket path leaves to the packet: load-balancer IPs with source ranges.
  */
-export function needsOf(unit: ServicePort, blocks: readonly Cidr[]): HostPortNeed[] {
+function externalAddresses(unit: ServicePort, byConnect: boolean): readonly string[] {
+  if (!byConnect || unit.protocol === 'SCTP') return [...unit.externalIPs, ...unit.loadBalancerVIPs];
+  return unit.sourceRanges.length > 0 ? unit.loadBalancerVIPs : [];
+}
+
+/**
+ * ClusterIPs belong to Services alone, so the whole address goes to the port. Any other address may be a real machine's (that of
+ * another node, where a load balancer of the nodes' own announces it): only the Service's port may go there, all else must not; and
+ * a connection that the node has there when the Service comes would be cut off, so nothing goes there without need.
+ */
+export function needsOf(unit: ServicePort, blocks: readonly Cidr[], byConnect: boolean): HostPortNeed[] {
   const protocol = PROTOCOL_NUMBERS[unit.protocol];
   if (protocol === undefined) return [];
   const family = unit.ipFamily;
@@ -26,7 +36,7 @@ export function needsOf(unit: ServicePort, blocks: readonly Cidr[]): HostPortNee
   const octets = addressOctets(unit.clusterIP);
   if (!blocks.some((block) => block.family === family && cidrContains(block, octets)))
     needs.push({ family, destination: unit.clusterIP, protocol: 0, port: 0 });
-  for (const destination of new Set([...unit.externalIPs, ...unit.loadBalancerVIPs]))
+  for (const destination of new Set(externalAddresses(unit, byConnect)))
     if (destination !== unit.clusterIP) needs.push({ family, destination, protocol, port: unit.port });
   return needs;
 }
@@ -36,6 +46,12 @@ export class HostPortNeeds {
   readonly #wanted = new Map<string, { readonly need: HostPortNeed; count: number }>();
   #cidrs = '';
   #blocks: readonly Cidr[] = [];
+  readonly #byConnect: boolean;
+
+  /** byConnect: the socket path translates TCP and UDP of every process of the node. */
+  constructor(byConnect: boolean) {
+    this.#byConnect = byConnect;
+  }
 
   /** Everything that is wanted now. */
   *[Symbol.iterator](): IterableIterator<HostPortNeed> {
@@ -62,7 +78,7 @@ export class HostPortNeeds {
     for (const key of isAll ? servicePorts.keys() : [...changes.removed, ...changes.upserted]) {
       const unit = servicePorts.get(key);
       const before = this.#units.get(key) ?? [];
-      const now = unit ? needsOf(unit, this.#blocks) : [];
+      const now = unit ? needsOf(unit, this.#blocks, this.#byConnect) : [];
       // Added first: what stays is never touched.
       for (const need of now) this.#add(need, touched);
       for (const need of before) this.#remove(need, touched);

@@ -31,6 +31,7 @@ const PORT_RULES_MAX = 256; // each family
 export interface HostPortOptions {
   readonly aliases: BpfMap;
   readonly nodeIPs: () => readonly string[];
+  readonly byConnect: boolean; // the socket path translates TCP and UDP of every process of the node
   readonly logger: Logger;
 }
 
@@ -45,7 +46,7 @@ function families(): IpFamily[] {
  */
 export class HostPort {
   readonly #options: HostPortOptions;
-  readonly #needs = new HostPortNeeds();
+  readonly #needs: HostPortNeeds;
   readonly #present = new Map<IpFamily, Lines>();
   readonly #told = new Set<string>();
   #aliases: ReadonlyMap<string, string>;
@@ -57,6 +58,7 @@ export class HostPort {
 
   constructor(options: HostPortOptions) {
     this.#options = options;
+    this.#needs = new HostPortNeeds(options.byConnect);
     this.#aliases = readAliases(options.aliases);
   }
 

@@ -16,14 +16,24 @@ const full: Changes = { ...none, full: true };
 
 describe('what Services need of the host port', () => {
   test('is the whole ClusterIP, and of other addresses only the port', () => {
-    const needs = new HostPortNeeds();
+    const needs = new HostPortNeeds(false);
     const unit = unitOf({ clusterIP: '10.96.0.10', port: 80, externalIPs: ['192.0.2.1'], loadBalancerVIPs: ['192.0.2.2'] });
     needs.update(desired([unit]), full);
     expect(names(needs)).toEqual(['10.96.0.10 0 0', '192.0.2.1 6 80', '192.0.2.2 6 80']);
   });
 
+  test('is SCTP and what source ranges leave to the packet, where connect() translates the rest', () => {
+    const needs = new HostPortNeeds(true);
+    const addresses = { externalIPs: ['192.0.2.1'], loadBalancerVIPs: ['192.0.2.2'] };
+    const plain = unitOf({ ...addresses, key: 'a', clusterIP: '10.96.0.10' });
+    const sctp = unitOf({ ...addresses, key: 'b', clusterIP: '10.96.0.10', protocol: 'SCTP', port: 81 });
+    const ranged = unitOf({ ...addresses, key: 'c', clusterIP: '10.96.0.10', port: 82, sourceRanges: ['192.0.2.0/24'] });
+    needs.update(desired([plain, sctp, ranged]), full);
+    expect(names(needs)).toEqual(['10.96.0.10 0 0', '192.0.2.1 132 81', '192.0.2.2 132 81', '192.0.2.2 6 82']);
+  });
+
   test('is a known block instead of the addresses in it', () => {
-    const needs = new HostPortNeeds();
+    const needs = new HostPortNeeds(false);
     const units = [unitOf({ key: 'a', clusterIP: '10.96.0.10' }), unitOf({ key: 'b', clusterIP: '10.99.0.10' })];
     needs.update(desired(units, ['10.96.0.1/16']), full);
     expect(names(needs)).toEqual(['10.96.0.0/16 0 0', '10.99.0.10 0 0']);
@@ -33,7 +43,7 @@ describe('what Services need of the host port', () => {
   });
 
   test('an address goes with the last port that has it, and a changed endpoint touches nothing', () => {
-    const needs = new HostPortNeeds();
+    const needs = new HostPortNeeds(false);
     const [a, b] = [unitOf({ key: 'a', clusterIP: '10.96.0.10' }), unitOf({ key: 'b', clusterIP: '10.96.0.10', port: 81 })];
     expect(names(needs.update(desired([a, b]), full))).toEqual(['10.96.0.10 0 0']);
     expect(needs.update(desired([a, b]), { ...none, upserted: new Set(['a']) })).toEqual([]);
@@ -50,7 +60,7 @@ describe('what Services need of the host port', () => {
     });
     fc.assert(
       fc.property(fc.array(fc.record({ unit, isRemoved: fc.boolean() }), { maxLength: 30 }), (steps) => {
-        const needs = new HostPortNeeds();
+        const needs = new HostPortNeeds(false);
         const units = new Map<string, ServicePort>();
         for (const { unit: one, isRemoved } of steps) {
           const externalIPs = one.isExternal ? [`192.0.2.${one.host}`] : [];
@@ -59,7 +69,7 @@ describe('what Services need of the host port', () => {
           const changes = isRemoved ? { ...none, removed: new Set([one.key]) } : { ...none, upserted: new Set([one.key]) };
           needs.update(desired([...units.values()]), changes);
         }
-        const fresh = new HostPortNeeds();
+        const fresh = new HostPortNeeds(false);
         fresh.update(desired([...units.values()]), full);
         expect(names(needs)).toEqual(names(fresh));
       }),
