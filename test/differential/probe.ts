@@ -1,5 +1,5 @@
 // Sends what a probe says in one world, many times with fresh source ports, and gathers what came back.
-import type { ConnectRequest, Outcome } from '../../lab/agent-protocol.ts';
+import { type ConnectRequest, hostPort, type Outcome } from '../../lab/agent-protocol.ts';
 import type { Namespace } from '../../lab/namespace.ts';
 import { isNodeAddress, WITNESS_PORT } from './addresses.ts';
 import type { Network } from './network.ts';
@@ -47,14 +47,16 @@ export const addressOf = (hostPort: string): string => hostPort.replace(/:\d+$/,
 /** How an outcome is written, so that the same from both worlds is the same text. */
 export function describe(
   outcome: Outcome,
-  { sender, from }: Pick<Probe, 'sender' | 'from'>,
+  { sender, from, to, port }: Pick<Probe, 'sender' | 'from' | 'to' | 'port'>,
 ): { answer: string } | { error: string } {
   if (!outcome.ok) return { error: ERRORS[outcome.error] ?? outcome.error };
   const { endpoint, peer } = outcome;
   const source = addressOf(peer);
   // A process of the node has any of the node's addresses for its own.
   const isOwn = sender !== 'node' && source === from;
-  const who = endpoint.endsWith(`:${WITNESS_PORT}`) ? UNTOUCHED : endpoint;
+  // Who has the very address and port that was asked for got a packet that nobody changed.
+  const isUntouched = endpoint.endsWith(`:${WITNESS_PORT}`) || endpoint === hostPort(to, port);
+  const who = isUntouched ? UNTOUCHED : endpoint;
   return { answer: `${who} <- ${isOwn ? 'own' : isNodeAddress(source) ? 'node' : source}` };
 }
 
@@ -90,7 +92,7 @@ export async function send(network: Network, probe: Probe, timeoutMs: number, ce
   return gather(rest > 0 ? [...first, ...(await ask(from, rest, {}))] : first, probe);
 }
 
-export function gather(outcomes: readonly Outcome[], probe: Pick<Probe, 'sender' | 'from'>): Seen {
+export function gather(outcomes: readonly Outcome[], probe: Pick<Probe, 'sender' | 'from' | 'to' | 'port'>): Seen {
   const answers = new Set<string>();
   const errors = new Set<string>();
   for (const outcome of outcomes) {

@@ -70,13 +70,11 @@ export class Rounds {
       if (isLate.includes(true)) this.#report.wasLate(round, probe, isLate[1] === true);
     }
     const isAgreed = agree(probe, reference, turnout);
+    const row = isAgreed ? undefined : this.#isByDesign(probe, reference, turnout);
     if (isAgreed) this.#report.agreed++;
-    else {
-      const row = this.#isByDesign(probe, reference, turnout);
-      if (row) this.#report.use(row);
-      else this.#report.outcomes(round, '', probe, reference, turnout, objects);
-    }
-    if (isTied(probe)) this.#judgeTie(round, objects, probe, reference, turnout);
+    else if (row) this.#report.use(row);
+    else this.#report.outcomes(round, '', probe, reference, turnout, objects);
+    if (isTied(probe) && !row) this.#judgeTie(round, objects, probe, reference, turnout);
     return isAgreed && reference.answers.size > 0 && reference.errors.size === 0;
   }
 

@@ -22,6 +22,7 @@ describe('an outcome', () => {
     expect(text(answer('10.244.2.3:8080', '192.0.2.10:4000'))).toEqual({ answer: '10.244.2.3:8080 <- node' });
     expect(text(answer('10.244.2.3:8080', '10.244.9.9:4000'))).toEqual({ answer: '10.244.2.3:8080 <- 10.244.9.9' });
     expect(text(answer('[2001:db8:113::77]:7', '[fd00::1]:4000'))).toEqual({ answer: 'untouched <- fd00::1' });
+    expect(text(answer(`${PROBE.to}:${PROBE.port}`, '10.244.1.2:4000'))).toEqual({ answer: 'untouched <- own' });
     expect(text({ ok: false, error: 'ECONNREFUSED' })).toEqual({ error: 'refused' });
     expect(text({ ok: false, error: 'ETIMEDOUT' })).toEqual({ error: 'dropped' });
     expect(text({ ok: false, error: 'EPERM' })).toEqual({ error: 'EPERM' });
