@@ -16,8 +16,10 @@ export interface Case {
 
 /** A connection held over a change. */
 export interface HeldCase {
+  readonly socketPath: string;
   readonly probe: Probe;
   readonly isServed: boolean; // its frontend is still there, with an endpoint that serves
+  readonly isOlder: boolean; // it was opened before the address was a Service's
   readonly hasLeft: boolean; // the endpoint that Turnout gave it serves no more
   readonly reference: string; // heldText()
   readonly turnout: string;
@@ -41,7 +43,7 @@ const fromHostPort = (answer: string): string =>
 
 /** The socket was ended. */
 const ENDED = /^1 of 1 lost: (ECONNABORTED|EDESTADDRREQ|ENOTCONN)$/;
-const LOST = /^1 of 1 lost: (ECONNREFUSED|ETIMEDOUT|ECONNABORTED|EDESTADDRREQ|ENOTCONN)$/;
+const LOST = /^1 of 1 lost: (ECONNREFUSED|ECONNRESET|ETIMEDOUT|ECONNABORTED|EDESTADDRREQ|ENOTCONN)$/;
 
 export const DIFFERENCES: readonly Difference[] = [
   {
@@ -106,6 +108,13 @@ export const DIFFERENCES: readonly Difference[] = [
       probe.sender === 'node' &&
       outcomeText(reference) !== outcomeText(turnout) &&
       outcomeText(reference) === outcomeText({ ...turnout, answers: new Set([...turnout.answers].map(fromHostPort)) }),
+  },
+  {
+    name: 'connections of the host that are older than the Service',
+    reason:
+      'without the socket path, what the host sends to an external address is led to its own port once a Service has it, also from sockets that were there before; kube-proxy leaves TCP alone, and UDP until it cleans up',
+    coversHeld: ({ socketPath, probe, isOlder, turnout }) =>
+      socketPath === 'off' && isOlder && probe.sender === 'node' && (probe.protocol === 'UDP' || LOST.test(turnout)),
   },
   {
     name: 'connected UDP sockets of the host',

@@ -3,7 +3,7 @@ import type { AnswersReport } from '../../lab/agent-protocol.ts';
 import { familyOf } from './addresses.ts';
 import type { HeldCase } from './differences.ts';
 import { endpointsOf, frontendsOf, isServing, type Objects, PROXY_NAME } from './objects.ts';
-import { namespaceOf, type Probe } from './probe.ts';
+import { isUntouched, namespaceOf, type Probe } from './probe.ts';
 import type { World } from './world.ts';
 
 const HELD_ROUNDS = 8;
@@ -64,7 +64,7 @@ export class HeldConnections {
     worlds: readonly [World, World],
     objects: Objects,
     round: number,
-    report: (held: Held, one: HeldCase) => void,
+    report: (held: Held, one: Omit<HeldCase, 'socketPath'>) => void,
   ): Promise<void> {
     await Promise.all(
       this.#held.map(async (held) => {
@@ -76,7 +76,9 @@ export class HeldConnections {
         );
         const [reference = '', turnout = ''] = texts;
         const { probe, endpoint } = held;
-        report(held, { probe, isServed: serving.length > 0, hasLeft: !serving.includes(endpoint), reference, turnout });
+        const isOlder = isUntouched(endpoint, probe);
+        const hasLeft = !serving.includes(endpoint);
+        report(held, { probe, isServed: serving.length > 0, isOlder, hasLeft, reference, turnout });
         // One that differs is told once.
         if (texts[0] !== texts[1] || round - held.since >= HELD_ROUNDS) await this.#release(worlds, held);
       }),

@@ -45,6 +45,10 @@ export const triesFor = (endpoints: number, certainty: number): number =>
 export const addressOf = (hostPort: string): string => hostPort.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
 
 /** How an outcome is written, so that the same from both worlds is the same text. */
+/** Who has the very address and port that was asked for got a packet that nobody changed; so did the witness. */
+export const isUntouched = (endpoint: string, { to, port }: Pick<Probe, 'to' | 'port'>): boolean =>
+  endpoint.endsWith(`:${WITNESS_PORT}`) || endpoint === hostPort(to, port);
+
 export function describe(
   outcome: Outcome,
   { sender, from, to, port }: Pick<Probe, 'sender' | 'from' | 'to' | 'port'>,
@@ -54,9 +58,7 @@ export function describe(
   const source = addressOf(peer);
   // A process of the node has any of the node's addresses for its own.
   const isOwn = sender !== 'node' && source === from;
-  // Who has the very address and port that was asked for got a packet that nobody changed.
-  const isUntouched = endpoint.endsWith(`:${WITNESS_PORT}`) || endpoint === hostPort(to, port);
-  const who = isUntouched ? UNTOUCHED : endpoint;
+  const who = isUntouched(endpoint, { to, port }) ? UNTOUCHED : endpoint;
   return { answer: `${who} <- ${isOwn ? 'own' : isNodeAddress(source) ? 'node' : source}` };
 }
 

@@ -40,7 +40,7 @@ export class Rounds {
 
   async probe(round: number, objects: Objects, probes: readonly Probe[], isHolding: boolean): Promise<void> {
     await this.#held.check(this.#worlds, objects, round, (held, one) => {
-      this.#judgeHeld(round, held.since, one, objects);
+      this.#judgeHeld(round, held.since, { ...one, socketPath: this.#asked.socketPath }, objects);
     });
     const holdable: Probe[] = [];
     await inLanes(lanesOf(probes), async (probe) => {

@@ -255,6 +255,20 @@ describe('the port of the host', () => {
     expect(await agent.check('all')).toEqual(alive);
   });
 
+  test('open connections outlive their Service, and what leads them goes once they are closed', async () => {
+    await cluster.apply('web', web([near, far]));
+    const { agent } = node1.namespace;
+    const frontends = [CLUSTER_IPS, EXTERNAL_IPS].flatMap((one) => Object.values(one));
+    for (const to of frontends) await agent.hold('last', { protocol: 'TCP', to, port: 80, count: 5 });
+    await cluster.apply('web', []);
+    expect(await agent.check('last')).toEqual({ held: 20, alive: 20, errors: [] });
+    await agent.release('last');
+    await node1.turnout.stop();
+    await node1.turnout.start();
+    await cluster.apply('web', []);
+    for (const address of frontends) expect(present()).not.toContain(address);
+  });
+
   test('is gone when it is switched off, and when everything is removed', async () => {
     await cluster.apply('web', web([near]));
     expect(present()).not.toBe('');

@@ -19,6 +19,7 @@ import { FlowExpiry } from './expire.ts';
 import { ForwardRule } from './forward-rule.ts';
 import { Hooks } from './hooks.ts';
 import { HostPort, removeHostPort } from './host-port.ts';
+import { frontendsInUse } from './host-port-flows.ts';
 import { type Migration, migrateFrom } from './migrate.ts';
 import { nodePortBlocks } from './node-addresses.ts';
 import { NodeNetwork } from './node-network.ts';
@@ -106,7 +107,10 @@ export class EbpfBackend implements Backend {
     const nodeIPs = (): readonly string[] => this.#facts().nodeIPs;
     const { mode, exclude } = this.#config.ebpf.socketPath;
     const byConnect = mode !== 'off' && exclude.length === 0;
-    this.#hostPort = new HostPort({ aliases: object.map('host_aliases'), nodeIPs, byConnect, logger: this.#logger });
+    const inUse = (): ReadonlySet<string> => frontendsInUse(object.map('flow_states'));
+    const hostPort = new HostPort({ aliases: object.map('host_aliases'), nodeIPs, byConnect, inUse, logger: this.#logger });
+    this.#hostPort = hostPort;
+    this.#closers.push(() => hostPort.close());
     await this.#hostPort.start();
   }
 

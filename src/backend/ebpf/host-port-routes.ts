@@ -59,6 +59,14 @@ export function needLine(need: HostPortNeed, source: string): [string, string] {
   return [`rule ${line}`, line];
 }
 
+/** The need that a rule or route stands for, by its name (needName); '' : one that is always there. */
+export function needNameOfLine(name: string): string {
+  const [, destination, protocol, port] = / to (\S+) ipproto (\d+) dport (\d+) lookup /.exec(name) ?? [];
+  if (destination !== undefined) return `${destination} ${protocol} ${port}`;
+  const [, address] = new RegExp(`^route (\\S+) table ${ADDRESS_TABLE}$`).exec(name) ?? [];
+  return address === undefined ? '' : `${address} 0 0`;
+}
+
 export const isPortRule = (name: string): boolean => name.startsWith('rule ') && name.endsWith(`lookup ${PORT_TABLE}`);
 
 interface JsonRule {

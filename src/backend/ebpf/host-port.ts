@@ -17,6 +17,7 @@ import {
   isPortRule,
   type Lines,
   needLine,
+  needNameOfLine,
   PORT_TABLE,
   readRoutes,
   readRules,
@@ -32,8 +33,13 @@ export interface HostPortOptions {
   readonly aliases: BpfMap;
   readonly nodeIPs: () => readonly string[];
   readonly byConnect: boolean; // the socket path translates TCP and UDP of every process of the node
+  /** Names of the needs (needName) that open connections still have. */
+  readonly inUse: () => ReadonlySet<string>;
   readonly logger: Logger;
 }
+
+/** How long a rule stays that open connections need, until it is looked at again. */
+const LOOK_AGAIN_MS = 30_000;
 
 /** Families that this kernel has. */
 function families(): IpFamily[] {
@@ -54,6 +60,7 @@ export class HostPort {
   #hasDevices = false;
   #isUnsure = true;
   #isSynced = false;
+  #timer: NodeJS.Timeout | undefined;
   #queue: Promise<void> = Promise.resolve();
 
   constructor(options: HostPortOptions) {
@@ -136,7 +143,28 @@ export class HostPort {
       }
       wanted.set(name, line);
     }
+    this.#keepWhatIsInUse(names, present, wanted);
     await this.#apply(family, names, present, wanted);
+  }
+
+  /** What nobody wants any more stays for as long as connections are led by it, which outlive their Service. */
+  #keepWhatIsInUse(names: ReadonlySet<string>, present: Lines, wanted: Lines): void {
+    const leaving = [...names].filter((name) => needNameOfLine(name) !== '' && present.has(name) && !wanted.has(name));
+    if (leaving.length === 0) return;
+    const inUse = this.#options.inUse();
+    const kept = leaving.filter((name) => inUse.has(needNameOfLine(name)));
+    for (const name of kept) wanted.set(name, present.get(name) ?? '');
+    if (kept.length === 0 || this.#timer) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#isUnsure = true;
+      void this.#enqueue(() => this.#converge([]));
+    }, LOOK_AGAIN_MS).unref();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   async #apply(family: IpFamily, names: Iterable<string>, present: Lines, wanted: Lines): Promise<void> {

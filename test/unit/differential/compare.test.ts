@@ -161,7 +161,8 @@ describe('a difference by design', () => {
   });
 
   it('covers a UDP flow that nobody serves any more, and no other', () => {
-    const held = { probe: { ...PROBE, protocol: 'UDP' as const }, isServed: false, hasLeft: true, reference: STALE, turnout: '' };
+    const probe = { ...PROBE, protocol: 'UDP' as const };
+    const held = { socketPath: 'tcp', probe, isServed: false, isOlder: false, hasLeft: true, reference: STALE, turnout: '' };
     const turnout = heldText(held.probe, { held: 1, alive: 0, errors: ['ECONNREFUSED'], endpoints: [] }, []);
     expect(findHeldDifference({ ...held, turnout })?.name).toBe('UDP flows whose last endpoint is gone');
     expect(findHeldDifference({ ...held, turnout, isServed: true })?.name).toBe('UDP flows that kube-proxy has not cleaned up');
