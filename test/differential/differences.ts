@@ -110,6 +110,29 @@ export const DIFFERENCES: readonly Difference[] = [
       outcomeText(reference) === outcomeText({ ...turnout, answers: new Set([...turnout.answers].map(fromHostPort)) }),
   },
   {
+    name: 'new connections of the host where open ones outlive the Service',
+    reason:
+      "without the socket path they are led to the host's port together, by address, protocol and port, as long as one is open; nobody serves the new ones there",
+    covers: ({ socketPath, probe, reference, turnout }) =>
+      socketPath === 'off' &&
+      probe.sender === 'node' &&
+      (probe.kind === 'load-balancer IP' || probe.kind === 'externalIP') &&
+      reference.errors.size === 0 &&
+      [...reference.answers].every((answer) => answer.startsWith(UNTOUCHED)) &&
+      isOnly(turnout, 'dropped'),
+  },
+  {
+    name: "UDP of the host to an external address that is no longer a Service's",
+    reason: "without the socket path its datagrams are led to the host's port while the address is one; kube-proxy keeps flows",
+    coversHeld: ({ socketPath, probe, reference, turnout }) =>
+      socketPath === 'off' &&
+      probe.sender === 'node' &&
+      probe.protocol === 'UDP' &&
+      (probe.kind === 'load-balancer IP' || probe.kind === 'externalIP') &&
+      reference === SERVING &&
+      turnout === STALE,
+  },
+  {
     name: 'connections of the host that are older than the Service',
     reason:
       'without the socket path, what the host sends to an external address is led to its own port once a Service has it, also from sockets that were there before; kube-proxy leaves TCP alone, and UDP until it cleans up',
