@@ -185,12 +185,37 @@ static __noinline int ingress_without_frontend(struct __sk_buff *skb, const stru
 	return drop(skb, p, LB_DROP_UNALLOCATED);
 }
 
+/* Where the packet goes, and as whose. A function of its own, as what it needs must not lie below new_flow() on the stack. enum lb_verdict. */
+static __noinline int ingress_choose(const struct lb_device *dev, const struct packet *p, const struct lb_frontend *frontend,
+				     struct lb_choice *choice)
+{
+	union lb_addr client;
+	int verdict;
+
+	if (!frontend || !choice)
+		return LB_PASS;
+	packet_client(p, dev, &client);
+	if (frontend->flags & LB_FRONTEND_SOURCE_RANGES && !source_is_allowed(frontend->service_id, &client))
+		return LB_SHUT_OUT;
+	verdict = frontend_choose(frontend, packet_origin(p, dev, &client), packet_detector(p), &client, bpf_get_prandom_u32(),
+				  choice);
+	if (verdict != LB_TRANSLATE)
+		return verdict;
+	if (dev->flags & LB_DEVICE_HOST && !choice->masquerade) {
+		/* An alias means nothing outside this node, so there is always another source. */
+		choice->masquerade = true;
+		choice->own_address = true;
+	}
+	if (lb_addr_equal(&choice->backend.address, &p->key.source))
+		choice->masquerade = true; /* hairpin: the pod would answer itself */
+	return LB_TRANSLATE;
+}
+
 /* A packet to a frontend without a flow. `flow` is the caller's: the deepest call chain has 512 octets of stack in all. */
 static __noinline int ingress_new(struct __sk_buff *skb, const struct lb_device *dev, const struct packet *p,
 				  const struct lb_frontend *frontend, struct flow *flow)
 {
 	struct lb_choice choice = {};
-	union lb_addr client;
 	bool steer;
 
 	if (!frontend)
@@ -212,12 +237,7 @@ static __noinline int ingress_new(struct __sk_buff *skb, const struct lb_device 
 	if (frontend->flags & LB_FRONTEND_NODE_PORT && known_to_conntrack(skb, &p->key, p->is_v4) == KNOWN_ANSWERED)
 		return TCX_NEXT;
 
-	packet_client(p, dev, &client);
-	if (frontend->flags & LB_FRONTEND_SOURCE_RANGES && !source_is_allowed(frontend->service_id, &client))
-		return drop(skb, p, LB_DROP_SOURCE_RANGE);
-
-	switch (frontend_choose(frontend, packet_origin(p, dev, &client), packet_detector(p), &client, bpf_get_prandom_u32(),
-				&choice)) {
+	switch (ingress_choose(dev, p, frontend, &choice)) {
 	case LB_TRANSLATE:
 		break;
 	case LB_REJECT:
@@ -227,16 +247,11 @@ static __noinline int ingress_new(struct __sk_buff *skb, const struct lb_device 
 		return drop(skb, p, LB_DROP_NO_LOCAL_ENDPOINT);
 	case LB_STALE:
 		return drop(skb, p, LB_DROP_STALE_LIST);
+	case LB_SHUT_OUT:
+		return drop(skb, p, LB_DROP_SOURCE_RANGE);
 	default:
 		return leave(skb, dev, p);
 	}
-	if (dev->flags & LB_DEVICE_HOST && !choice.masquerade) {
-		/* An alias means nothing outside this node, so there is always another source. */
-		choice.masquerade = true;
-		choice.own_address = true;
-	}
-	if (lb_addr_equal(&choice.backend.address, &p->key.source))
-		choice.masquerade = true; /* hairpin: the pod would answer itself */
 	steer = dev->flags & LB_DEVICE_BRIDGE_PORT && !choice.masquerade;
 
 	switch (new_flow(p, &choice, steer, &flow->rewrite)) {

@@ -19,6 +19,7 @@ enum lb_verdict {
 	LB_REJECT = 2,    /* no endpoint anywhere */
 	LB_NO_LOCAL = 3,  /* endpoints exist, but the policy asks for local ones: dropped in silence, as kube-proxy does */
 	LB_STALE = 4,     /* the list was replaced twice under the reader */
+	LB_SHUT_OUT = 5,  /* the source is outside of the Service's source ranges */
 };
 
 struct lb_choice {
