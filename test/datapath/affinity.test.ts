@@ -6,7 +6,7 @@ import { CASES, CLUSTER_CIDRS, endpoint, type FrontendOf, frontendsOf, segment, 
 import { Datapath } from './datapath.ts';
 import { readPacket } from './packet/read-packet.ts';
 
-const TIMEOUT_SECONDS = 600;
+const TIMEOUT_SECONDS = 20; // less than any machine has been up: its clock is turned back
 const ENDPOINTS = 8;
 const TRIES = 60; // all of them to one of eight endpoints by chance: never
 
@@ -85,7 +85,7 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
     datapath.program(web());
     const chosen = connect();
     for (let i = 0; i < 5; i++) {
-      ageAffinity(datapath, TIMEOUT_SECONDS - 10);
+      ageAffinity(datapath, TIMEOUT_SECONDS - 5);
       expect(connect()).toBe(chosen);
     }
     const after = Array.from({ length: 12 }, () => {

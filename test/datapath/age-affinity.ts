@@ -7,7 +7,7 @@ export function ageAffinity(datapath: Datapath, seconds: number): void {
   for (const key of map.keys()) {
     const row = readAffinity(map.get(key)!);
     const value = new Uint8Array(LB_AFFINITY_SIZE);
-    // A machine that booted less than a timeout ago would go below zero.
+    // Not for more time than the machine is up: the clock would go below zero.
     const lastUsedNs = row.lastUsedNs - BigInt(seconds) * 1_000_000_000n;
     writeAffinity(value, 0, { ...row, lastUsedNs: BigInt.asUintN(64, lastUsedNs) });
     map.set(key, value);

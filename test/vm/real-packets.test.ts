@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Cluster, type ClusterNode, type Pod } from '../../lab/cluster.ts';
 import type { Namespace } from '../../lab/namespace.ts';
 import { serve, serviceWithSlices } from '../../lab/service.ts';
+import { SOCKET_PROGRAMS } from '../../src/backend/ebpf/hooks.ts';
 import type { StatusReport } from '../../src/cli/status-table.ts';
 import { CLUSTER_IPS, endpointOf, ipOf, KINDS, NODE_PORT, reach } from '../netns/traffic.ts';
 import { copyRelease } from './release.ts';
@@ -56,7 +57,7 @@ describe('the life of the process', () => {
     const devices = hooks.filter(({ attach }) => attach !== 'cgroup');
     expect(devices.map(({ place }) => place)).toEqual(expect.arrayContaining(['eth0', 'p-web', 'p-caller']));
     for (const { programs } of devices) expect(programs.toSorted()).toEqual(['egress', 'ingress']);
-    expect(hooks.find(({ attach }) => attach === 'cgroup')?.programs).toHaveLength(8);
+    expect(hooks.find(({ attach }) => attach === 'cgroup')?.programs).toHaveLength(SOCKET_PROGRAMS.length);
   });
 
   test('open connections outlive a restart, and new ones work without a process and after it', async () => {
