@@ -9,6 +9,20 @@ const utf8 = new TextEncoder();
 
 export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
+/** Four octets in host order: an id or an ifindex as a key, a number as a value. */
+export function u32Bytes(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  viewOf(bytes).setUint32(0, value, true);
+  return bytes;
+}
+
+/** Eight octets in host order: a socket's cookie, a cgroup's id. */
+export function u64Bytes(value: bigint): Uint8Array {
+  const bytes = new Uint8Array(8);
+  viewOf(bytes).setBigUint64(0, value, true);
+  return bytes;
+}
+
 /** A copy of `length` octets. */
 export const readOctets = (bytes: Uint8Array, at: number, length: number): Uint8Array => bytes.slice(at, at + length);
 

@@ -111,7 +111,7 @@ export class EbpfBackend implements Backend {
     const hostPort = new HostPort({ aliases: object.map('host_aliases'), nodeIPs, byConnect, inUse, logger: this.#logger });
     this.#hostPort = hostPort;
     this.#closers.push(() => hostPort.close());
-    await this.#hostPort.start();
+    await hostPort.start();
   }
 
   /** Tables first, then the hooks that read them. */

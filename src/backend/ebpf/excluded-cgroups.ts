@@ -2,7 +2,7 @@
 import { type FSWatcher, readdirSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { CgroupPatterns, type CgroupProgress } from '../../config/cgroup-pattern.ts';
-import { viewOf } from '../../datapath/bytes.ts';
+import { u32Bytes, u64Bytes, viewOf } from '../../datapath/bytes.ts';
 import type { Logger } from '../../log.ts';
 import type { BpfMap } from '../../native/bpf-map.ts';
 
@@ -23,7 +23,7 @@ interface Folder {
   readonly children: Map<string, Folder>;
 }
 
-const PRESENT = new Uint8Array([1, 0, 0, 0]);
+const PRESENT = u32Bytes(1);
 const SKIPPED: ReadonlySet<string> = new Set(['ENOENT', 'ENODEV', 'ENOTDIR']); // gone since we heard of it
 
 /**
@@ -143,12 +143,12 @@ export class ExcludedCgroups {
     folder.watcher?.close();
     for (const child of folder.children.values()) this.#drop(child);
     if (!this.#rows.delete(folder.id)) return;
-    this.#options.map.delete(idBytes(folder.id));
+    this.#options.map.delete(u64Bytes(folder.id));
   }
 
   #write(id: bigint): void {
     try {
-      this.#options.map.set(idBytes(id), PRESENT);
+      this.#options.map.set(u64Bytes(id), PRESENT);
     } catch (error) {
       const cgroup = this.#rows.get(id) ?? '';
       this.#options.logger.error('Cannot exclude a cgroup from the socket path; it is tried again', { cgroup, err: error });
@@ -163,10 +163,4 @@ function foldersIn(path: string): string[] {
     if (SKIPPED.has((error as { code?: string }).code ?? '')) return [];
     throw error;
   }
-}
-
-function idBytes(id: bigint): Uint8Array {
-  const bytes = new Uint8Array(8);
-  viewOf(bytes).setBigUint64(0, id, true);
-  return bytes;
 }

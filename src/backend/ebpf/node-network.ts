@@ -1,5 +1,5 @@
 // Follows devices and addresses of the node and keeps hooks, `devices` and the node's part of `addresses` in step with them.
-import { viewOf } from '../../datapath/bytes.ts';
+import { u32Bytes } from '../../datapath/bytes.ts';
 import { type Device, DeviceFlag, LB_DEVICE_SIZE, writeDevice } from '../../datapath/layout.gen.ts';
 import type { Logger } from '../../log.ts';
 import type { NetlinkAddress, NetlinkEvent } from '../../native/addon.ts';
@@ -97,7 +97,7 @@ export class NodeNetwork {
     const text = Buffer.from(bytes).toString('latin1');
     const isNew = !this.#rows.has(ifindex);
     try {
-      if (all || this.#rows.get(ifindex) !== text) this.#options.devices.set(indexBytes(ifindex), bytes);
+      if (all || this.#rows.get(ifindex) !== text) this.#options.devices.set(u32Bytes(ifindex), bytes);
       if (all || isNew) this.#options.hooks.attachDevice(ifindex, row.flags & DeviceFlag.LB_DEVICE_HOST_END ? 'host' : 'tc');
       this.#rows.set(ifindex, text);
       this.#failing.delete(ifindex);
@@ -111,14 +111,8 @@ export class NodeNetwork {
 
   #unhook(ifindex: number): void {
     this.#options.hooks.detachDevice(ifindex);
-    this.#options.devices.delete(indexBytes(ifindex));
+    this.#options.devices.delete(u32Bytes(ifindex));
     this.#rows.delete(ifindex);
     this.#failing.delete(ifindex);
   }
-}
-
-function indexBytes(ifindex: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  viewOf(bytes).setUint32(0, ifindex, true);
-  return bytes;
 }

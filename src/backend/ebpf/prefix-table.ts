@@ -1,4 +1,5 @@
 // LPM tries of address prefixes: `source_ranges` (per Service) and `service_cidrs`.
+import { u32Bytes } from '../../datapath/bytes.ts';
 import {
   LB_SERVICE_CIDR_KEY_SIZE,
   LB_SOURCE_RANGE_KEY_SIZE,
@@ -11,12 +12,12 @@ import { type Cidr, parseCidr } from '../../state/ip.ts';
 import { keyBytes, keyText } from './service-tables.ts';
 
 const SERVICE_ID_BITS = 32;
-const PRESENT = new Uint8Array([1, 0, 0, 0]);
+const PRESENT = u32Bytes(1);
 
 /** Bits of the 128 that both families share: an IPv4 range is one of mapped addresses. */
 const addressBits = ({ family, prefixLength }: Cidr): number => (family === 'IPv4' ? prefixLength + 96 : prefixLength);
 
-/** Every row is a wanted prefix once replace() returns. */
+/** Rows of a trie; a row's presence is all it says. */
 class PrefixRows {
   readonly #map: BpfMap;
   constructor(map: BpfMap) {

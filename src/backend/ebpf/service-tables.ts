@@ -1,5 +1,5 @@
 // The tables that hold Services, as typed rows over native maps. Nothing here decides anything.
-import { viewOf } from '../../datapath/bytes.ts';
+import { u32Bytes, viewOf } from '../../datapath/bytes.ts';
 import {
   type Backend,
   type Frontend,
@@ -113,20 +113,20 @@ export class ServiceTables {
   name(serviceId: number, name: ServiceName): void {
     const value = new Uint8Array(LB_SERVICE_NAME_SIZE);
     writeServiceName(value, 0, name);
-    this.#maps.serviceNames.set(idBytes(serviceId), value);
+    this.#maps.serviceNames.set(u32Bytes(serviceId), value);
   }
 
   forgetName(serviceId: number): void {
-    this.#maps.serviceNames.delete(idBytes(serviceId));
+    this.#maps.serviceNames.delete(u32Bytes(serviceId));
   }
 
   zeroStats(serviceId: number): void {
-    this.#maps.serviceStats.set(idBytes(serviceId), new Uint8Array(this.#maps.serviceStats.rowSize));
+    this.#maps.serviceStats.set(u32Bytes(serviceId), new Uint8Array(this.#maps.serviceStats.rowSize));
   }
 
   /** Connections and rejects of a Service, over all CPUs. */
   stats(serviceId: number): { connections: number; rejects: number } {
-    const slots = this.#maps.serviceStats.perCpuGet(idBytes(serviceId));
+    const slots = this.#maps.serviceStats.perCpuGet(u32Bytes(serviceId));
     const view = viewOf(slots);
     let connections = 0n;
     let rejects = 0n;
@@ -152,10 +152,4 @@ export class ServiceTables {
       Array.from({ length: count }, (_, i) => [view.getUint32(i * 4, true), readServiceName(values, i * LB_SERVICE_NAME_SIZE)]),
     );
   }
-}
-
-function idBytes(id: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  viewOf(bytes).setUint32(0, id, true);
-  return bytes;
 }

@@ -1,7 +1,7 @@
 // Ends connected UDP sockets of the host whose backend has left: connect() translated them once, and nothing asks again until they
 // connect anew.
 import { addressOctets, addressText } from '../../datapath/address.ts';
-import { viewOf } from '../../datapath/bytes.ts';
+import { u64Bytes, viewOf } from '../../datapath/bytes.ts';
 import { LB_UDP_SOCKET_SIZE, type UdpSocket as Row, readUdpSocket } from '../../datapath/layout.gen.ts';
 import type { Logger } from '../../log.ts';
 import type { UdpSocket } from '../../native/addon.ts';
@@ -43,7 +43,7 @@ export class StaleUdpSockets {
     this.#secondLook ??= setTimeout(() => {
       this.#secondLook = null;
       // Rows of sockets whose end nobody saw: they were closed while no program was attached.
-      for (const cookie of this.#look()) this.#options.rows.delete(cookieBytes(cookie));
+      for (const cookie of this.#look()) this.#options.rows.delete(u64Bytes(cookie));
     }, SECOND_LOOK_MS).unref();
   }
 
@@ -94,7 +94,7 @@ export class StaleUdpSockets {
       if ((error as { code?: string }).code === 'ENOENT') return false;
       throw error;
     }
-    this.#options.rows.delete(cookieBytes(socket.cookie));
+    this.#options.rows.delete(u64Bytes(socket.cookie));
     return true;
   }
 
@@ -114,10 +114,4 @@ export class StaleUdpSockets {
 function isGiven({ remoteAddress, remotePort }: UdpSocket, { backend, backendPort }: Row): boolean {
   const plain = remoteAddress.replace(/^::ffff:(?=\d+\.)/, ''); // an IPv6 socket that talks IPv4
   return remotePort === backendPort && addressText(addressOctets(plain)) === addressText(backend);
-}
-
-function cookieBytes(cookie: bigint): Uint8Array {
-  const bytes = new Uint8Array(8);
-  viewOf(bytes).setBigUint64(0, cookie, true);
-  return bytes;
 }
