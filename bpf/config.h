@@ -23,6 +23,7 @@ LB_CONFIG(__u32, cfg_masquerade_mark, "packet mark that says: masqueraded Servic
 LB_CONFIG(__u16, cfg_snat_port_min, "first source port given to masqueraded flows, host order") = 10240;
 LB_CONFIG(__u16, cfg_snat_port_max, "last source port given to masqueraded flows, host order") = 29999;
 LB_CONFIG(__u32, cfg_flow_states, "rows of flow_states") = 131072;
+LB_CONFIG(__u8, cfg_flow_counters, "count packets and octets of each flow") = 1;
 LB_CONFIG(__u32, cfg_rejects_per_second, "ICMP unreachables per second and CPU; 0: no limit") = 1000;
 LB_CONFIG(__u64, cfg_tcp_syn_ns, "idle time of a TCP flow whose handshake is not done") = 60000000000ULL;
 LB_CONFIG(__u64, cfg_tcp_established_ns, "idle time of an established TCP flow") = 86400000000000ULL;
@@ -47,5 +48,6 @@ struct lb_exported {
 	enum lb_rewrite_flag rewrite_flag;
 	enum lb_flow_flag flow_flag;
 	enum lb_counter counter;
+	enum lb_event_kind event_kind;
 };
 const volatile struct lb_exported exported = {};

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Everything that happens has a name: counters, the rate limits, and events for people. */
+/* Everything that happens has a name, and a counter by that name; and the rate limits, which go by the same names. */
 #pragma once
 
 #include "config.h"
 #include "maps.h"
-#include "packet.h"
 
 static __always_inline void count(enum lb_counter what)
 {
@@ -33,29 +32,4 @@ static __always_inline bool rate_allows(enum lb_counter what, __u64 window_ns, _
 		return false;
 	rate->used++;
 	return true;
-}
-
-/* A packet is refused: counted always, reported now and then. */
-static __noinline int refuse(const struct packet *p, __u32 ifindex, __u32 reason)
-{
-	struct lb_event *event;
-
-	count(reason);
-	if (!rate_allows(reason, 10000000ULL, 1))
-		return 0;
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	if (!event)
-		return 0;
-	event->time_ns = bpf_ktime_get_coarse_ns();
-	event->source = p->key.source;
-	event->destination = p->key.destination;
-	event->source_port = p->key.source_port;
-	event->destination_port = p->key.destination_port;
-	event->ifindex = ifindex;
-	event->reason = reason;
-	event->protocol = p->key.protocol;
-	event->direction = p->key.direction;
-	event->pad = 0;
-	bpf_ringbuf_submit(event, 0);
-	return 0;
 }

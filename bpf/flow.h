@@ -10,6 +10,7 @@
 #include "count.h"
 #include "maps.h"
 #include "packet.h"
+#include "stats.h"
 
 /* A row that is being filled or emptied. Nobody but its owner touches it. */
 #define FLOW_BUSY 0xffffffff
@@ -126,6 +127,7 @@ static __noinline int flow_release(struct lb_flow_state *s)
 	if (!claim || claim == FLOW_BUSY || !__sync_bool_compare_and_swap(&s->claim, claim, FLOW_BUSY))
 		return 0;
 	flags = s->flags;
+	stats_flow_ended(s);
 	flow_key_client_in(s, &key);
 	flow_forget(&key, claim);
 	flow_key_reply_out(s, &key);

@@ -38,7 +38,7 @@ static __noinline int host_rewrite(struct __sk_buff *skb, const struct lb_device
 	if (packet_is_multicast(&p))
 		return TCX_DROP; /* the devices' own reports of IPv6 groups */
 	if (!host_alias(direction == LB_IN ? &p.key.destination : &p.key.source, &rewrite.address))
-		return drop(skb, &p, LB_DROP_NO_ALIAS);
+		return drop(skb, &p, LB_DROP_NO_ALIAS, 0);
 	if (packet_is_icmp(&p)) {
 		error = host_rewrite_inner(skb, &p);
 		if (!error)
@@ -48,7 +48,7 @@ static __noinline int host_rewrite(struct __sk_buff *skb, const struct lb_device
 		rewrite.destination_port = p.key.destination_port;
 		error = nat_rewrite(skb, &p, &rewrite);
 	}
-	return error ? drop(skb, &p, LB_DROP_REWRITE_FAILED) : TCX_NEXT;
+	return error ? drop(skb, &p, LB_DROP_REWRITE_FAILED, 0) : TCX_NEXT;
 }
 
 SEC("tcx/ingress") int host_ingress(struct __sk_buff *skb)

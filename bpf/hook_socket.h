@@ -18,6 +18,12 @@ static __always_inline int socket_refuse(void)
 	return SOCKET_REFUSE;
 }
 
+static __always_inline void socket_given(const struct socket_call *call, const struct lb_choice *choice)
+{
+	stats_connection(choice->service_id, choice->backend.backend_id);
+	socket_event(call, LB_SOCKET_TRANSLATED, &choice->backend, choice->service_id);
+}
+
 static __always_inline int socket_connect(struct bpf_sock_addr *ctx, bool is_v6)
 {
 	struct lb_choice choice = {};
@@ -40,6 +46,7 @@ static __always_inline int socket_connect(struct bpf_sock_addr *ctx, bool is_v6)
 		socket_forget_peer(ctx, &call);
 		return SOCKET_PROCEED;
 	}
+	socket_given(&call, &choice);
 	socket_remember_peer(ctx, &call, &choice);
 	socket_remember_udp(ctx, &call, &choice);
 	if (is_v6)
@@ -72,7 +79,8 @@ static __always_inline int socket_sendmsg(struct bpf_sock_addr *ctx, bool is_v6)
 		return socket_refuse();
 	if (verdict != LB_TRANSLATE)
 		return SOCKET_PROCEED;
-	socket_remember_peers(ctx, &call, &choice);
+	if (socket_remember_peers(ctx, &call, &choice))
+		socket_given(&call, &choice);
 	if (is_v6)
 		socket_write_v6(ctx, &choice.backend.address, choice.backend.port);
 	else
@@ -157,8 +165,11 @@ SEC("cgroup/getpeername6") int getpeername6(struct bpf_sock_addr *ctx)
 /* A socket is closed. */
 SEC("cgroup/sock_release") int sock_release(struct bpf_sock *sk)
 {
+	struct lb_sock_pair *pair = bpf_sk_storage_get(&sock_peer, sk, NULL, 0);
 	__u64 cookie;
 
+	if (pair)
+		stats_socket(pair->backend_id, pair->backend_generation, -1);
 	if (sk->protocol != IPPROTO_UDP)
 		return SOCKET_PROCEED;
 	cookie = bpf_get_socket_cookie(sk);

@@ -49,9 +49,10 @@ static __noinline int packet_read(struct __sk_buff *skb, const struct lb_device 
 	return result == PARSE_OK || (result == PARSE_CHUNK && packet_read_chunk(skb, p));
 }
 
-static __always_inline int drop(struct __sk_buff *skb, const struct packet *p, enum lb_counter reason)
+/* `service_id` is zero where no Service is known yet. */
+static __always_inline int drop(struct __sk_buff *skb, const struct packet *p, enum lb_counter reason, __u32 service_id)
 {
-	refuse(p, skb->ifindex, reason);
+	refuse(p, skb->ifindex, reason, service_id);
 	return TCX_DROP;
 }
 
@@ -70,11 +71,11 @@ static __noinline int packet_is_ours(struct __sk_buff *skb, const struct lb_devi
 	return true;
 }
 
-static __always_inline int ingress_rewrite(struct __sk_buff *skb, const struct packet *p, const struct lb_rewrite *rewrite)
+static __always_inline int ingress_rewrite(struct __sk_buff *skb, const struct packet *p, const struct flow *flow)
 {
-	if (nat_rewrite(skb, p, rewrite))
-		return drop(skb, p, LB_DROP_REWRITE_FAILED);
-	if (rewrite->flags & LB_REWRITE_MASQUERADE)
+	if (nat_rewrite(skb, p, &flow->rewrite))
+		return drop(skb, p, LB_DROP_REWRITE_FAILED, flow->state->service_id);
+	if (flow->rewrite.flags & LB_REWRITE_MASQUERADE)
 		skb->mark |= cfg_masquerade_mark;
 	return TCX_NEXT;
 }
@@ -145,7 +146,7 @@ static __always_inline int leave(struct __sk_buff *skb, const struct lb_device *
 		return TCX_NEXT;
 	if (packet_is_multicast(p))
 		return TCX_DROP; /* the devices' own reports of IPv6 groups */
-	return drop(skb, p, LB_DROP_HOST_PORT);
+	return drop(skb, p, LB_DROP_HOST_PORT, 0);
 }
 
 /* Rule 7: a packet to an address of ours and a port of the SNAT range that no flow of ours explains. */
@@ -166,7 +167,7 @@ static __noinline int ingress_to_node(struct __sk_buff *skb, const struct packet
 		return TCX_NEXT;
 	if (p->key.protocol == IPPROTO_TCP && packet_opens(p))
 		return TCX_NEXT; /* a new connection nobody listens for: the host's answer is the right one */
-	return drop(skb, p, LB_DROP_NO_FLOW);
+	return drop(skb, p, LB_DROP_NO_FLOW, 0);
 }
 
 /*
@@ -178,11 +179,11 @@ static __noinline int ingress_without_frontend(struct __sk_buff *skb, const stru
 	if (address_flags & LB_ADDRESS_NODE)
 		return ingress_to_node(skb, p);
 	if (address_flags & LB_ADDRESS_CLUSTER_IP)
-		return known_to_conntrack(skb, &p->key, p->is_v4) == KNOWN_ANSWERED ? TCX_NEXT : reject(skb, p);
+		return known_to_conntrack(skb, &p->key, p->is_v4) == KNOWN_ANSWERED ? TCX_NEXT : reject(skb, p, 0);
 	if (!packet_opens(p) || !address_is_in_service_cidr(&p->key.destination) ||
 	    known_to_conntrack(skb, &p->key, p->is_v4) == KNOWN_ANSWERED)
 		return TCX_NEXT;
-	return drop(skb, p, LB_DROP_UNALLOCATED);
+	return drop(skb, p, LB_DROP_UNALLOCATED, 0);
 }
 
 /* Where the packet goes, and as whose. A function of its own, as what it needs must not lie below new_flow() on the stack. enum lb_verdict. */
@@ -228,7 +229,7 @@ static __noinline int ingress_new(struct __sk_buff *skb, const struct lb_device 
 		if (known_to_conntrack(skb, &p->key, p->is_v4) ||
 		    (frontend->flags & LB_FRONTEND_NODE_PORT && known_to_socket(skb, &p->key, p->is_v4)))
 			return leave(skb, dev, p);
-		return drop(skb, p, LB_DROP_NO_FLOW);
+		return drop(skb, p, LB_DROP_NO_FLOW, frontend->service_id);
 	}
 	/*
 	 * UDP reply to a masqueraded flow whose port equals a node port. Datagrams that came before the Service made an entry
@@ -241,31 +242,33 @@ static __noinline int ingress_new(struct __sk_buff *skb, const struct lb_device 
 	case LB_TRANSLATE:
 		break;
 	case LB_REJECT:
-		service_count(choice.service_id, true);
-		return reject(skb, p);
+		return reject(skb, p, choice.service_id);
 	case LB_NO_LOCAL:
-		return drop(skb, p, LB_DROP_NO_LOCAL_ENDPOINT);
+		return drop(skb, p, LB_DROP_NO_LOCAL_ENDPOINT, choice.service_id);
 	case LB_STALE:
-		return drop(skb, p, LB_DROP_STALE_LIST);
+		return drop(skb, p, LB_DROP_STALE_LIST, choice.service_id);
 	case LB_SHUT_OUT:
-		return drop(skb, p, LB_DROP_SOURCE_RANGE);
+		return drop(skb, p, LB_DROP_SOURCE_RANGE, frontend->service_id);
 	default:
 		return leave(skb, dev, p);
 	}
 	steer = dev->flags & LB_DEVICE_BRIDGE_PORT && !choice.masquerade;
 
-	switch (new_flow(p, &choice, steer, &flow->rewrite)) {
+	switch (new_flow(p, &choice, steer, flow)) {
 	case NEW_FLOW_OK:
-		return ingress_rewrite(skb, p, &flow->rewrite);
+		event_flow_new(p, skb->ifindex, &choice.backend);
+		break;
 	case NEW_FLOW_RACED:
 		if (flow_find(&p->key, flow))
-			return ingress_rewrite(skb, p, &flow->rewrite);
-		return drop(skb, p, LB_DROP_FLOWS_FULL);
+			break;
+		return drop(skb, p, LB_DROP_FLOWS_FULL, choice.service_id);
 	case NEW_FLOW_COLLISION:
-		return drop(skb, p, LB_DROP_PORT_COLLISION);
+		return drop(skb, p, LB_DROP_PORT_COLLISION, choice.service_id);
 	default:
-		return drop(skb, p, LB_DROP_FLOWS_FULL);
+		return drop(skb, p, LB_DROP_FLOWS_FULL, choice.service_id);
 	}
+	stats_packet(flow->state, skb, p->l3_offset, false);
+	return ingress_rewrite(skb, p, flow);
 }
 
 SEC("tcx/ingress") int tc_ingress(struct __sk_buff *skb)
@@ -292,15 +295,17 @@ SEC("tcx/ingress") int tc_ingress(struct __sk_buff *skb)
 	if (flow_find(&p.key, &flow)) {
 		if (flow.rewrite.flags & LB_REWRITE_STEER) {
 			if (dev->flags & LB_DEVICE_BRIDGE_PORT && bpf_skb_store_bytes(skb, 0, dev->mac, 6, 0))
-				return drop(skb, &p, LB_DROP_REWRITE_FAILED);
+				return drop(skb, &p, LB_DROP_REWRITE_FAILED, flow.state->service_id);
 			return TCX_NEXT;
 		}
 		if (!packet_is_ours(skb, dev))
 			return TCX_NEXT;
 		if (!flow_starts_anew(&flow, &p)) {
-			if (!(flow.rewrite.flags & LB_REWRITE_REPLY))
+			if (!(flow.rewrite.flags & LB_REWRITE_REPLY)) {
 				flow_track(flow.state, &p, false);
-			return ingress_rewrite(skb, &p, &flow.rewrite);
+				stats_packet(flow.state, skb, p.l3_offset, false);
+			}
+			return ingress_rewrite(skb, &p, &flow);
 		}
 		flow_release(flow.state);
 	}
@@ -345,16 +350,17 @@ SEC("tcx/egress") int tc_egress(struct __sk_buff *skb)
 			return leave(skb, dev, &p);
 		}
 		flow_track(flow.state, &p, true);
+		stats_packet(flow.state, skb, p.l3_offset, true);
 	} else {
 		/* The mark has done its work in FORWARD; an outer packet of a tunnel must not inherit it. */
 		skb->mark &= ~cfg_masquerade_mark;
 		if (flow.rewrite.flags & LB_REWRITE_PENDING) {
 			reason = snat_resolve(skb, &p, dev, &flow);
 			if (reason)
-				return drop(skb, &p, reason);
+				return drop(skb, &p, reason, flow.state->service_id);
 		}
 	}
 	if (nat_rewrite(skb, &p, &flow.rewrite))
-		return drop(skb, &p, LB_DROP_REWRITE_FAILED);
+		return drop(skb, &p, LB_DROP_REWRITE_FAILED, flow.state->service_id);
 	return TCX_NEXT;
 }

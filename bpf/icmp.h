@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "count.h"
+#include "event.h"
 #include "flow.h"
 #include "nat.h"
 #include "packet.h"
@@ -203,7 +203,7 @@ static __noinline int icmp_translate(struct __sk_buff *skb, const struct packet 
 	count(LB_ICMP_TRANSLATED);
 	return TCX_NEXT;
 failed:
-	refuse(p, skb->ifindex, LB_DROP_REWRITE_FAILED);
+	refuse(p, skb->ifindex, LB_DROP_REWRITE_FAILED, flow.state->service_id);
 	return TCX_DROP;
 }
 
@@ -225,7 +225,7 @@ static __noinline int icmp_redirect_is_ours(struct __sk_buff *skb, const struct 
 static __always_inline int icmp_egress(struct __sk_buff *skb, const struct packet *p)
 {
 	if (icmp_redirect_is_ours(skb, p)) {
-		refuse(p, skb->ifindex, LB_DROP_ICMP_REDIRECT);
+		refuse(p, skb->ifindex, LB_DROP_ICMP_REDIRECT, 0);
 		return TCX_DROP;
 	}
 	return icmp_translate(skb, p);

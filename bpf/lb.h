@@ -117,9 +117,20 @@ struct lb_service_name {
 	char port_name[64];
 };
 
-struct lb_service_stats {
-	__u64 connections; /* flows and connect() calls that were given a backend */
-	__u64 rejects;     /* refused because there is no endpoint */
+/*
+ * What happened to a Service (by service id) or an endpoint (by backend id). Counts only grow. Packets and octets are added when a flow
+ * ends; those of flows that live stand in lb_flow_state, so that no packet pays for a second row: who wants totals adds them up.
+ * Sockets that connect() translated have connections, but their packets meet no program.
+ */
+struct lb_stats {
+	__u64 connections;     /* flows and connect() calls that were given a backend */
+	__u64 rejects;         /* refused because there is no endpoint; of Services only */
+	__u64 drops;           /* packets dropped after their Service was known, for any reason; of Services only */
+	__u64 sockets_open;    /* translated by connect() and not closed; of endpoints only, and not monotonic */
+	__u64 request_packets; /* a GSO packet counts as its segments */
+	__u64 request_bytes;   /* octets from the IP header on, a GSO packet's as one */
+	__u64 reply_packets;
+	__u64 reply_bytes;
 };
 
 /* ---- Node ---------------------------------------------------------------------------------------------------- */
@@ -200,7 +211,8 @@ enum lb_flow_flag {
 
 /*
  * The life of a flow. Time stamps live here, not in the entries: a one-way UDP flow would otherwise lose its reverse
- * half while in use. The addresses are enough to rebuild or delete each of its entries:
+ * half while in use. What a packet of a known flow reads and writes fills the first 64 octets, one line of the cache; a row is
+ * three lines, so none is shared by two flows. The addresses are enough to rebuild or delete each of its entries:
  *   in  client:client_port -> frontend          => backend, ports stack_port:backend_port
  *   out backend -> client:stack_port            => frontend, ports frontend_port:client_port
  *   out client:stack_port -> backend            => source (masqueraded flows)
@@ -214,6 +226,12 @@ struct lb_flow_state {
 	__u32 service_id;
 	__u32 backend_id;
 	__u32 backend_generation; /* differs from backend_states once the endpoint has left: UDP then re-selects */
+	__u32 pad;
+	__u64 request_packets; /* as in lb_stats */
+	__u64 request_bytes;
+	__u64 reply_packets;
+	__u64 reply_bytes;
+	__u64 started_ns; /* CLOCK_MONOTONIC, coarse */
 	union lb_addr client;
 	union lb_addr frontend;
 	union lb_addr backend;
@@ -224,8 +242,8 @@ struct lb_flow_state {
 	__be16 source_port;
 	__be16 stack_port; /* client port between ingress and egress; differs from client_port after a collision (rule 5) */
 	__u8 protocol;
-	__u8 pad;
-};
+	__u8 pad2[45];
+} __attribute__((aligned(64)));
 
 /* Ports of a datagram's first fragment, for those that follow without a layer 4 header (rule 10). */
 struct lb_fragment_key {
@@ -250,7 +268,8 @@ struct lb_sock_pair {
 	union lb_addr backend;
 	__be16 frontend_port;
 	__be16 backend_port;
-	__u32 service_id;
+	__u32 backend_id;
+	__u32 backend_generation; /* as of that moment: an endpoint that has left is not counted any more */
 };
 
 /* An unconnected UDP socket may talk to several Services; the oldest pair makes room. */
@@ -308,25 +327,43 @@ enum lb_counter {
 	LB_COUNTER_MAX,
 };
 
-/* A window of one second (rejects) or ten milliseconds (events), by enum lb_counter and CPU. */
+/* A window of one second (rejects) or ten milliseconds (events), by enum lb_counter and CPU; LB_COUNTER_MAX: of all that is monitored. */
 struct lb_rate {
 	__u64 window_ns; /* start of the window, CLOCK_MONOTONIC */
 	__u32 used;      /* in this window */
 	__u32 pad;
 };
 
-/* One record of the ring buffer: a refusal, at most one each 10 ms and CPU for each reason. */
+enum lb_event_kind {
+	LB_EVENT_REFUSED = 0,  /* dropped; reason says why */
+	LB_EVENT_REJECTED = 1, /* answered by ICMP port unreachable, or ECONNREFUSED */
+	LB_EVENT_FLOW_NEW = 2, /* a first packet was given a backend */
+	LB_EVENT_SOCKET = 3,   /* a connect() was given a backend; source is what the socket was bound to, or zero */
+};
+
+/* One record of a ring buffer. Addresses and ports as the packet came in. */
 struct lb_event {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	union lb_addr source;
 	union lb_addr destination;
+	union lb_addr backend; /* zero where none was chosen */
 	__be16 source_port;
 	__be16 destination_port;
-	__u32 ifindex;
-	__u32 reason; /* enum lb_counter */
+	__be16 backend_port;
 	__u8 protocol;
-	__u8 direction; /* enum lb_direction */
-	__u16 pad;
+	__u8 direction;   /* enum lb_direction */
+	__u32 ifindex;    /* zero for sockets */
+	__u32 reason;     /* enum lb_counter */
+	__u32 kind;       /* enum lb_event_kind */
+	__u32 service_id; /* zero where none was known */
+};
+
+/* What `turnout monitor` wants to see. It writes the row each second, so that a monitor that was killed soon costs nothing. */
+struct lb_monitor {
+	__u64 until_ns; /* CLOCK_MONOTONIC; later, nobody looks */
+	__u64 missed;   /* events that were over the limit of 10,000 a second and CPU, or found the ring full */
+	__u32 kinds;    /* bits: 1 << enum lb_event_kind */
+	__u32 pad;
 };
 
 /* ---- The expiry program's argument ---------------------------------------------------------------------------- */

@@ -137,15 +137,3 @@ static __always_inline enum lb_verdict frontend_choose(const struct lb_frontend 
 	}
 	return LB_STALE;
 }
-
-static __always_inline void service_count(__u32 service_id, bool rejected)
-{
-	struct lb_service_stats *stats = bpf_map_lookup_elem(&service_stats, &service_id);
-
-	if (!stats)
-		return;
-	if (rejected)
-		stats->rejects++;
-	else
-		stats->connections++;
-}

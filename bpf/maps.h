@@ -166,15 +166,43 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-/* What happened to each Service, by service id. Written by the programs; zeroed by the controller when an id is reused. */
+/*
+ * What happened to each Service, by service id. Written by the programs, by atomic additions, once or twice in the life of a flow: rows for
+ * each CPU would be 64 octets times Services times CPUs. Zeroed by the controller when an id is given away again.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 65536);
 	__type(key, __u32);
-	__type(value, struct lb_service_stats);
+	__type(value, struct lb_stats);
 } service_stats SEC(".maps");
 
-/* Refusals with their packet, rate limited. Read by the controller. */
+/* The same for each endpoint, by backend id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 262144);
+	__type(key, __u32);
+	__type(value, struct lb_stats);
+} backend_stats SEC(".maps");
+
+/* One row, written by `turnout monitor`: what goes to `monitored`. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_monitor);
+} monitor SEC(".maps");
+
+/* What `turnout monitor` asked for. Its reader is that command alone: a ring buffer has one reader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1048576);
+} monitored SEC(".maps");
+
+/* Refusals with their packet, at most one each 10 ms and CPU for each reason. Read by the controller. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 262144);
@@ -183,7 +211,7 @@ struct {
 /* Rate limits of rejects and events, by enum lb_counter. Written by the programs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, LB_COUNTER_MAX);
+	__uint(max_entries, LB_COUNTER_MAX + 1);
 	__type(key, __u32);
 	__type(value, struct lb_rate);
 } rate_limits SEC(".maps");

@@ -2,6 +2,7 @@
 /* The first packet of a flow: everything later packets need is written here, once. */
 #pragma once
 
+#include "event.h"
 #include "flow.h"
 #include "lookup.h"
 
@@ -41,22 +42,24 @@ static __always_inline int new_flow_reserve_reply(struct lb_flow_state *s, const
 }
 
 /*
- * p->key is the packet as it came in. `steer`: it came through a bridge port. On NEW_FLOW_OK `first` is the rewrite of
- * this packet. The client's entry is inserted last of the two that matter, so a flow that can be found can be answered.
+ * p->key is the packet as it came in. `steer`: it came through a bridge port. On NEW_FLOW_OK `flow` is the new one, with the rewrite
+ * of this packet. The client's entry is inserted last of the two that matter, so a flow that can be found can be answered.
  */
-static __noinline int new_flow(const struct packet *p, const struct lb_choice *choice, bool steer, struct lb_rewrite *first)
+static __noinline int new_flow(const struct packet *p, const struct lb_choice *choice, bool steer, struct flow *flow)
 {
-	struct lb_rewrite entry = {};
+	struct lb_rewrite entry = {}, *first;
 	struct lb_flow_state *s;
 	struct lb_flow_key key;
 	__u32 claim;
 	int error;
 
-	if (!p || !choice || !first)
+	if (!p || !choice || !flow)
 		return NEW_FLOW_FULL;
+	first = &flow->rewrite;
 	s = flow_claim(&entry.flow_id);
 	if (!s)
 		return NEW_FLOW_FULL;
+	flow->state = s;
 	claim = bpf_get_prandom_u32() | 1;
 	if (claim == FLOW_BUSY)
 		claim = 1;
@@ -70,13 +73,17 @@ static __noinline int new_flow(const struct packet *p, const struct lb_choice *c
 	s->backend_port = choice->backend.port;
 	s->source_port = 0;
 	s->protocol = p->key.protocol;
-	s->pad = 0;
 	s->service_id = choice->service_id;
 	s->backend_id = choice->backend.backend_id;
 	s->backend_generation = choice->backend.generation;
 	s->flags = (choice->masquerade ? LB_FLOW_MASQUERADE : 0) | (steer ? LB_FLOW_STEERED : 0) |
 		   (choice->own_address ? LB_FLOW_OWN_ADDRESS : 0);
 	s->last_seen_ns = bpf_ktime_get_coarse_ns();
+	s->started_ns = s->last_seen_ns;
+	s->request_packets = 0;
+	s->request_bytes = 0;
+	s->reply_packets = 0;
+	s->reply_bytes = 0;
 	*(volatile __u32 *)&s->claim = claim;
 
 	entry.claim = claim;
@@ -120,6 +127,6 @@ static __noinline int new_flow(const struct packet *p, const struct lb_choice *c
 		return error == -EEXIST ? NEW_FLOW_RACED : NEW_FLOW_FULL;
 	}
 	count(LB_FLOW_NEW);
-	service_count(choice->service_id, false);
+	stats_connection(choice->service_id, choice->backend.backend_id);
 	return NEW_FLOW_OK;
 }

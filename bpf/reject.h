@@ -7,8 +7,8 @@
  */
 #pragma once
 
-#include "count.h"
 #include "config.h"
+#include "event.h"
 #include "packet.h"
 
 /*
@@ -141,20 +141,24 @@ static __always_inline int reject_turn_around(struct __sk_buff *skb, __u16 l2_le
 	return bpf_skb_store_bytes(skb, 0, turned, sizeof(turned), 0);
 }
 
-/* Sends the refusal out of the device the packet came in by. The hook's verdict. */
-static __noinline int reject(struct __sk_buff *skb, const struct packet *p)
+/* Sends the refusal out of the device the packet came in by. `service_id` is zero where no Service has the port. The hook's verdict. */
+static __noinline int reject(struct __sk_buff *skb, const struct packet *p, __u32 service_id)
 {
 	int error;
 
+	if (service_id)
+		stats_reject(service_id);
+
 	if (cfg_rejects_per_second && !rate_allows(LB_REJECT_SENT, 1000000000ULL, cfg_rejects_per_second)) {
-		refuse(p, skb->ifindex, LB_DROP_REJECT_LIMITED);
+		refuse(p, skb->ifindex, LB_DROP_REJECT_LIMITED, service_id);
 		return TCX_DROP;
 	}
 	error = p->is_v4 ? reject_write_v4(skb, p) : reject_write_v6(skb, p);
 	if (error || reject_turn_around(skb, p->l3_offset)) {
-		refuse(p, skb->ifindex, LB_DROP_REWRITE_FAILED);
+		refuse(p, skb->ifindex, LB_DROP_REWRITE_FAILED, service_id);
 		return TCX_DROP;
 	}
 	count(LB_REJECT_SENT);
+	event_rejected(p, skb->ifindex, service_id);
 	return bpf_redirect(skb->ifindex, 0);
 }

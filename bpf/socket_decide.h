@@ -3,6 +3,7 @@
 #pragma once
 
 #include "count.h"
+#include "event.h"
 #include "lookup.h"
 #include "prefix.h"
 #include "socket_call.h"
@@ -97,6 +98,19 @@ static __always_inline bool socket_is_excluded(void)
 	return false;
 }
 
+static __always_inline void socket_event(const struct socket_call *call, enum lb_counter what, const struct lb_backend *backend,
+					 __u32 service_id)
+{
+	struct lb_flow_key key = {
+		.source = call->bound,
+		.destination = call->destination,
+		.destination_port = call->port,
+		.protocol = call->protocol,
+	};
+
+	event_socket(&key, what, backend, service_id);
+}
+
 /*
  * What becomes of a call. LB_TRANSLATE and LB_REJECT are acted upon here; everything else goes to the packet path as it is:
  * what is no Service, what is declined, and what kube-proxy drops (a silent drop is not an answer connect() can give).
@@ -128,7 +142,8 @@ static __noinline int socket_decide(struct bpf_sock_addr *ctx, const struct sock
 					  &call->bound, pick, choice);
 	if (verdict == LB_REJECT) {
 		count(LB_SOCKET_REFUSED);
-		service_count(frontend->service_id, true);
+		stats_reject(frontend->service_id);
+		socket_event(call, LB_SOCKET_REFUSED, &choice->backend, frontend->service_id);
 		return verdict;
 	}
 	if (verdict != LB_TRANSLATE)
@@ -138,6 +153,5 @@ static __noinline int socket_decide(struct bpf_sock_addr *ctx, const struct sock
 		return LB_PASS;
 	}
 	count(LB_SOCKET_TRANSLATED);
-	service_count(choice->service_id, false);
 	return verdict;
 }

@@ -4,6 +4,7 @@
 
 #include "lookup.h"
 #include "socket_call.h"
+#include "stats.h"
 
 static __always_inline void socket_pair(struct lb_sock_pair *pair, const struct socket_call *call, const struct lb_choice *choice)
 {
@@ -11,7 +12,8 @@ static __always_inline void socket_pair(struct lb_sock_pair *pair, const struct 
 	pair->frontend_port = call->port;
 	pair->backend = choice->backend.address;
 	pair->backend_port = choice->backend.port;
-	pair->service_id = choice->service_id;
+	pair->backend_id = choice->backend.backend_id;
+	pair->backend_generation = choice->backend.generation;
 }
 
 static __always_inline void socket_remember_peer(struct bpf_sock_addr *ctx, const struct socket_call *call,
@@ -22,8 +24,12 @@ static __always_inline void socket_remember_peer(struct bpf_sock_addr *ctx, cons
 	if (!ctx->sk)
 		return;
 	pair = bpf_sk_storage_get(&sock_peer, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (pair)
-		socket_pair(pair, call, choice);
+	if (!pair)
+		return;
+	if (pair->backend_port)
+		stats_socket(pair->backend_id, pair->backend_generation, -1); /* connect() once more */
+	socket_pair(pair, call, choice);
+	stats_socket(pair->backend_id, pair->backend_generation, 1);
 }
 
 /* So that the controller finds the socket once its backend has left. It sees the host's sockets only. */
@@ -48,35 +54,42 @@ static __always_inline void socket_remember_udp(struct bpf_sock_addr *ctx, const
  */
 static __always_inline void socket_forget_peer(struct bpf_sock_addr *ctx, const struct socket_call *call)
 {
+	struct lb_sock_pair *pair;
 	__u64 cookie;
 
 	if (!ctx->sk || call->protocol != IPPROTO_UDP)
 		return;
-	bpf_sk_storage_delete(&sock_peer, ctx->sk);
+	pair = bpf_sk_storage_get(&sock_peer, ctx->sk, NULL, 0);
+	if (pair) {
+		stats_socket(pair->backend_id, pair->backend_generation, -1);
+		bpf_sk_storage_delete(&sock_peer, ctx->sk);
+	}
 	cookie = bpf_get_socket_cookie(ctx);
 	if (call->is_host)
 		bpf_map_delete_elem(&udp_sockets, &cookie);
 }
 
-static __always_inline void socket_remember_peers(struct bpf_sock_addr *ctx, const struct socket_call *call,
+/* False when the socket sent to this backend before: a connection is counted for the first datagram only. */
+static __always_inline bool socket_remember_peers(struct bpf_sock_addr *ctx, const struct socket_call *call,
 						  const struct lb_choice *choice)
 {
 	struct lb_sock_pairs *pairs;
 	__u32 next;
 
 	if (!ctx->sk)
-		return;
+		return false;
 	pairs = bpf_sk_storage_get(&sock_peers, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!pairs)
-		return;
+		return false;
 	for (int i = 0; i < LB_SOCK_PAIRS; i++) {
 		if (!lb_addr_equal(&pairs->pair[i].backend, &choice->backend.address) ||
 		    pairs->pair[i].backend_port != choice->backend.port)
 			continue;
 		socket_pair(&pairs->pair[i], call, choice);
-		return;
+		return false;
 	}
 	next = pairs->next & (LB_SOCK_PAIRS - 1);
 	socket_pair(&pairs->pair[next], call, choice);
 	pairs->next = next + 1;
+	return true;
 }

@@ -20,6 +20,16 @@ export const LAYOUT: readonly string[] = [
   'backend_states.key 0 u32',
   'backend_states.value.generation 0 u32',
   'backend_states.value.lists 4 u32',
+  'backend_stats type 2 key 4 value 64',
+  'backend_stats.key 0 u32',
+  'backend_stats.value.connections 0 u64',
+  'backend_stats.value.rejects 8 u64',
+  'backend_stats.value.drops 16 u64',
+  'backend_stats.value.sockets_open 24 u64',
+  'backend_stats.value.request_packets 32 u64',
+  'backend_stats.value.request_bytes 40 u64',
+  'backend_stats.value.reply_packets 48 u64',
+  'backend_stats.value.reply_bytes 56 u64',
   'backends type 2 key 4 value 32',
   'backends.key 0 u32',
   'backends.value.address 0 union lb_addr',
@@ -42,7 +52,7 @@ export const LAYOUT: readonly string[] = [
   'excluded_cgroups type 1 key 8 value 4',
   'excluded_cgroups.key 0 u64',
   'excluded_cgroups.value 0 u32',
-  'flow_states type 2 key 4 value 104',
+  'flow_states type 2 key 4 value 192',
   'flow_states.key 0 u32',
   'flow_states.value.last_seen_ns 0 u64',
   'flow_states.value.claim 8 u32',
@@ -50,17 +60,23 @@ export const LAYOUT: readonly string[] = [
   'flow_states.value.service_id 16 u32',
   'flow_states.value.backend_id 20 u32',
   'flow_states.value.backend_generation 24 u32',
-  'flow_states.value.client 28 union lb_addr',
-  'flow_states.value.frontend 44 union lb_addr',
-  'flow_states.value.backend 60 union lb_addr',
-  'flow_states.value.source 76 union lb_addr',
-  'flow_states.value.client_port 92 be16',
-  'flow_states.value.frontend_port 94 be16',
-  'flow_states.value.backend_port 96 be16',
-  'flow_states.value.source_port 98 be16',
-  'flow_states.value.stack_port 100 be16',
-  'flow_states.value.protocol 102 u8',
-  'flow_states.value.pad 103 u8',
+  'flow_states.value.pad 28 u32',
+  'flow_states.value.request_packets 32 u64',
+  'flow_states.value.request_bytes 40 u64',
+  'flow_states.value.reply_packets 48 u64',
+  'flow_states.value.reply_bytes 56 u64',
+  'flow_states.value.started_ns 64 u64',
+  'flow_states.value.client 72 union lb_addr',
+  'flow_states.value.frontend 88 union lb_addr',
+  'flow_states.value.backend 104 union lb_addr',
+  'flow_states.value.source 120 union lb_addr',
+  'flow_states.value.client_port 136 be16',
+  'flow_states.value.frontend_port 138 be16',
+  'flow_states.value.backend_port 140 be16',
+  'flow_states.value.source_port 142 be16',
+  'flow_states.value.stack_port 144 be16',
+  'flow_states.value.protocol 146 u8',
+  'flow_states.value.pad2 147 u8[45]',
   'flows type 1 key 40 value 32',
   'flows.key.source 0 union lb_addr',
   'flows.key.destination 16 union lb_addr',
@@ -102,6 +118,13 @@ export const LAYOUT: readonly string[] = [
   'host_aliases type 1 key 16 value 16',
   'host_aliases.key 0 union lb_addr',
   'host_aliases.value 0 union lb_addr',
+  'monitor type 2 key 4 value 24',
+  'monitor.key 0 u32',
+  'monitor.value.until_ns 0 u64',
+  'monitor.value.missed 8 u64',
+  'monitor.value.kinds 16 u32',
+  'monitor.value.pad 20 u32',
+  'monitored type 27 key 0 value 0',
   'rate_limits type 6 key 4 value 16',
   'rate_limits.key 0 u32',
   'rate_limits.value.window_ns 0 u64',
@@ -116,21 +139,28 @@ export const LAYOUT: readonly string[] = [
   'service_names.value.namespace_name 0 char[64]',
   'service_names.value.name 64 char[64]',
   'service_names.value.port_name 128 char[64]',
-  'service_stats type 6 key 4 value 16',
+  'service_stats type 2 key 4 value 64',
   'service_stats.key 0 u32',
   'service_stats.value.connections 0 u64',
   'service_stats.value.rejects 8 u64',
-  'sock_peer type 24 key 4 value 40',
+  'service_stats.value.drops 16 u64',
+  'service_stats.value.sockets_open 24 u64',
+  'service_stats.value.request_packets 32 u64',
+  'service_stats.value.request_bytes 40 u64',
+  'service_stats.value.reply_packets 48 u64',
+  'service_stats.value.reply_bytes 56 u64',
+  'sock_peer type 24 key 4 value 44',
   'sock_peer.key 0 int',
   'sock_peer.value.frontend 0 union lb_addr',
   'sock_peer.value.backend 16 union lb_addr',
   'sock_peer.value.frontend_port 32 be16',
   'sock_peer.value.backend_port 34 be16',
-  'sock_peer.value.service_id 36 u32',
-  'sock_peers type 24 key 4 value 164',
+  'sock_peer.value.backend_id 36 u32',
+  'sock_peer.value.backend_generation 40 u32',
+  'sock_peers type 24 key 4 value 180',
   'sock_peers.key 0 int',
   'sock_peers.value.pair 0 struct lb_sock_pair[4]',
-  'sock_peers.value.next 160 u32',
+  'sock_peers.value.next 176 u32',
   'source_ranges type 11 key 24 value 4',
   'source_ranges.key.prefix_length 0 u32',
   'source_ranges.key.service_id 4 u32',
@@ -149,6 +179,36 @@ export const LAYOUT: readonly string[] = [
 export const Direction = {
   LB_IN: 0,
   LB_OUT: 1,
+} as const;
+
+/** enum lb_counter */
+export const Counter = {
+  LB_FLOW_NEW: 0,
+  LB_FLOW_EXPIRED: 1,
+  LB_FLOW_RESELECTED: 2,
+  LB_SNAT_ALLOCATED: 3,
+  LB_SOCKET_TRANSLATED: 4,
+  LB_SOCKET_DECLINED: 5,
+  LB_SOCKET_EXCLUDED: 6,
+  LB_SOCKET_REFUSED: 7,
+  LB_REJECT_SENT: 8,
+  LB_ICMP_TRANSLATED: 9,
+  LB_DROP_REJECT_LIMITED: 10,
+  LB_DROP_NO_LOCAL_ENDPOINT: 11,
+  LB_DROP_SOURCE_RANGE: 12,
+  LB_DROP_UNALLOCATED: 13,
+  LB_DROP_NO_FLOW: 14,
+  LB_DROP_FLOWS_FULL: 15,
+  LB_DROP_PORT_COLLISION: 16,
+  LB_DROP_SNAT_EXHAUSTED: 17,
+  LB_DROP_SNAT_RACED: 18,
+  LB_DROP_NO_SOURCE: 19,
+  LB_DROP_STALE_LIST: 20,
+  LB_DROP_REWRITE_FAILED: 21,
+  LB_DROP_ICMP_REDIRECT: 22,
+  LB_DROP_NO_ALIAS: 23,
+  LB_DROP_HOST_PORT: 24,
+  LB_COUNTER_MAX: 25,
 } as const;
 
 /** enum lb_socket_path */
@@ -223,34 +283,12 @@ export const FlowFlag = {
   LB_FLOW_OWN_ADDRESS: 256,
 } as const;
 
-/** enum lb_counter */
-export const Counter = {
-  LB_FLOW_NEW: 0,
-  LB_FLOW_EXPIRED: 1,
-  LB_FLOW_RESELECTED: 2,
-  LB_SNAT_ALLOCATED: 3,
-  LB_SOCKET_TRANSLATED: 4,
-  LB_SOCKET_DECLINED: 5,
-  LB_SOCKET_EXCLUDED: 6,
-  LB_SOCKET_REFUSED: 7,
-  LB_REJECT_SENT: 8,
-  LB_ICMP_TRANSLATED: 9,
-  LB_DROP_REJECT_LIMITED: 10,
-  LB_DROP_NO_LOCAL_ENDPOINT: 11,
-  LB_DROP_SOURCE_RANGE: 12,
-  LB_DROP_UNALLOCATED: 13,
-  LB_DROP_NO_FLOW: 14,
-  LB_DROP_FLOWS_FULL: 15,
-  LB_DROP_PORT_COLLISION: 16,
-  LB_DROP_SNAT_EXHAUSTED: 17,
-  LB_DROP_SNAT_RACED: 18,
-  LB_DROP_NO_SOURCE: 19,
-  LB_DROP_STALE_LIST: 20,
-  LB_DROP_REWRITE_FAILED: 21,
-  LB_DROP_ICMP_REDIRECT: 22,
-  LB_DROP_NO_ALIAS: 23,
-  LB_DROP_HOST_PORT: 24,
-  LB_COUNTER_MAX: 25,
+/** enum lb_event_kind */
+export const EventKind = {
+  LB_EVENT_REFUSED: 0,
+  LB_EVENT_REJECTED: 1,
+  LB_EVENT_FLOW_NEW: 2,
+  LB_EVENT_SOCKET: 3,
 } as const;
 
 /** struct lb_device, 40 octets. */
@@ -279,6 +317,37 @@ export function writeDevice(bytes: Uint8Array, at: number, value: Device): void 
   bytes.set(value.mac, at + 32);
   view.setUint8(at + 38, value.l2Length);
   view.setUint8(at + 39, value.flags);
+}
+
+/** struct lb_sock_pair, 44 octets. */
+export interface SockPair {
+  frontend: Uint8Array;
+  backend: Uint8Array;
+  frontendPort: number;
+  backendPort: number;
+  backendId: number;
+  backendGeneration: number;
+}
+export const LB_SOCK_PAIR_SIZE = 44;
+export function readSockPair(bytes: Uint8Array, at = 0): SockPair {
+  const view = viewOf(bytes);
+  return {
+    frontend: readOctets(bytes, at, 16),
+    backend: readOctets(bytes, at + 16, 16),
+    frontendPort: view.getUint16(at + 32, false),
+    backendPort: view.getUint16(at + 34, false),
+    backendId: view.getUint32(at + 36, true),
+    backendGeneration: view.getUint32(at + 40, true),
+  };
+}
+export function writeSockPair(bytes: Uint8Array, at: number, value: SockPair): void {
+  const view = viewOf(bytes);
+  bytes.set(value.frontend, at);
+  bytes.set(value.backend, at + 16);
+  view.setUint16(at + 32, value.frontendPort, false);
+  view.setUint16(at + 34, value.backendPort, false);
+  view.setUint32(at + 36, value.backendId, true);
+  view.setUint32(at + 40, value.backendGeneration, true);
 }
 
 /** struct lb_udp_socket, 28 octets. */
@@ -608,7 +677,7 @@ export function writeRewrite(bytes: Uint8Array, at: number, value: Rewrite): voi
   view.setUint32(at + 28, value.flags, true);
 }
 
-/** struct lb_flow_state, 104 octets. */
+/** struct lb_flow_state, 192 octets. */
 export interface FlowState {
   lastSeenNs: bigint;
   claim: number;
@@ -616,6 +685,11 @@ export interface FlowState {
   serviceId: number;
   backendId: number;
   backendGeneration: number;
+  requestPackets: bigint;
+  requestBytes: bigint;
+  replyPackets: bigint;
+  replyBytes: bigint;
+  startedNs: bigint;
   client: Uint8Array;
   frontend: Uint8Array;
   backend: Uint8Array;
@@ -627,7 +701,7 @@ export interface FlowState {
   stackPort: number;
   protocol: number;
 }
-export const LB_FLOW_STATE_SIZE = 104;
+export const LB_FLOW_STATE_SIZE = 192;
 export function readFlowState(bytes: Uint8Array, at = 0): FlowState {
   const view = viewOf(bytes);
   return {
@@ -637,16 +711,21 @@ export function readFlowState(bytes: Uint8Array, at = 0): FlowState {
     serviceId: view.getUint32(at + 16, true),
     backendId: view.getUint32(at + 20, true),
     backendGeneration: view.getUint32(at + 24, true),
-    client: readOctets(bytes, at + 28, 16),
-    frontend: readOctets(bytes, at + 44, 16),
-    backend: readOctets(bytes, at + 60, 16),
-    source: readOctets(bytes, at + 76, 16),
-    clientPort: view.getUint16(at + 92, false),
-    frontendPort: view.getUint16(at + 94, false),
-    backendPort: view.getUint16(at + 96, false),
-    sourcePort: view.getUint16(at + 98, false),
-    stackPort: view.getUint16(at + 100, false),
-    protocol: view.getUint8(at + 102),
+    requestPackets: view.getBigUint64(at + 32, true),
+    requestBytes: view.getBigUint64(at + 40, true),
+    replyPackets: view.getBigUint64(at + 48, true),
+    replyBytes: view.getBigUint64(at + 56, true),
+    startedNs: view.getBigUint64(at + 64, true),
+    client: readOctets(bytes, at + 72, 16),
+    frontend: readOctets(bytes, at + 88, 16),
+    backend: readOctets(bytes, at + 104, 16),
+    source: readOctets(bytes, at + 120, 16),
+    clientPort: view.getUint16(at + 136, false),
+    frontendPort: view.getUint16(at + 138, false),
+    backendPort: view.getUint16(at + 140, false),
+    sourcePort: view.getUint16(at + 142, false),
+    stackPort: view.getUint16(at + 144, false),
+    protocol: view.getUint8(at + 146),
   };
 }
 export function writeFlowState(bytes: Uint8Array, at: number, value: FlowState): void {
@@ -657,16 +736,21 @@ export function writeFlowState(bytes: Uint8Array, at: number, value: FlowState):
   view.setUint32(at + 16, value.serviceId, true);
   view.setUint32(at + 20, value.backendId, true);
   view.setUint32(at + 24, value.backendGeneration, true);
-  bytes.set(value.client, at + 28);
-  bytes.set(value.frontend, at + 44);
-  bytes.set(value.backend, at + 60);
-  bytes.set(value.source, at + 76);
-  view.setUint16(at + 92, value.clientPort, false);
-  view.setUint16(at + 94, value.frontendPort, false);
-  view.setUint16(at + 96, value.backendPort, false);
-  view.setUint16(at + 98, value.sourcePort, false);
-  view.setUint16(at + 100, value.stackPort, false);
-  view.setUint8(at + 102, value.protocol);
+  view.setBigUint64(at + 32, value.requestPackets, true);
+  view.setBigUint64(at + 40, value.requestBytes, true);
+  view.setBigUint64(at + 48, value.replyPackets, true);
+  view.setBigUint64(at + 56, value.replyBytes, true);
+  view.setBigUint64(at + 64, value.startedNs, true);
+  bytes.set(value.client, at + 72);
+  bytes.set(value.frontend, at + 88);
+  bytes.set(value.backend, at + 104);
+  bytes.set(value.source, at + 120);
+  view.setUint16(at + 136, value.clientPort, false);
+  view.setUint16(at + 138, value.frontendPort, false);
+  view.setUint16(at + 140, value.backendPort, false);
+  view.setUint16(at + 142, value.sourcePort, false);
+  view.setUint16(at + 144, value.stackPort, false);
+  view.setUint8(at + 146, value.protocol);
 }
 
 /** struct lb_fragment_key, 40 octets. */
@@ -716,70 +800,82 @@ export function writeFragment(bytes: Uint8Array, at: number, value: Fragment): v
   view.setUint16(at + 2, value.destinationPort, false);
 }
 
-/** struct lb_sock_pair, 40 octets. */
-export interface SockPair {
-  frontend: Uint8Array;
-  backend: Uint8Array;
-  frontendPort: number;
-  backendPort: number;
-  serviceId: number;
-}
-export const LB_SOCK_PAIR_SIZE = 40;
-export function readSockPair(bytes: Uint8Array, at = 0): SockPair {
-  const view = viewOf(bytes);
-  return {
-    frontend: readOctets(bytes, at, 16),
-    backend: readOctets(bytes, at + 16, 16),
-    frontendPort: view.getUint16(at + 32, false),
-    backendPort: view.getUint16(at + 34, false),
-    serviceId: view.getUint32(at + 36, true),
-  };
-}
-export function writeSockPair(bytes: Uint8Array, at: number, value: SockPair): void {
-  const view = viewOf(bytes);
-  bytes.set(value.frontend, at);
-  bytes.set(value.backend, at + 16);
-  view.setUint16(at + 32, value.frontendPort, false);
-  view.setUint16(at + 34, value.backendPort, false);
-  view.setUint32(at + 36, value.serviceId, true);
-}
-
-/** struct lb_sock_pairs, 164 octets. */
+/** struct lb_sock_pairs, 180 octets. */
 export interface SockPairs {
   pair: SockPair[];
   next: number;
 }
-export const LB_SOCK_PAIRS_SIZE = 164;
+export const LB_SOCK_PAIRS_SIZE = 180;
 export function readSockPairs(bytes: Uint8Array, at = 0): SockPairs {
   const view = viewOf(bytes);
   return {
-    pair: Array.from({ length: 4 }, (_, i) => readSockPair(bytes, at + i * 40)),
-    next: view.getUint32(at + 160, true),
+    pair: Array.from({ length: 4 }, (_, i) => readSockPair(bytes, at + i * 44)),
+    next: view.getUint32(at + 176, true),
   };
 }
 export function writeSockPairs(bytes: Uint8Array, at: number, value: SockPairs): void {
   const view = viewOf(bytes);
-  for (const [i, item] of value.pair.entries()) writeSockPair(bytes, at + i * 40, item);
-  view.setUint32(at + 160, value.next, true);
+  for (const [i, item] of value.pair.entries()) writeSockPair(bytes, at + i * 44, item);
+  view.setUint32(at + 176, value.next, true);
 }
 
-/** struct lb_service_stats, 16 octets. */
-export interface ServiceStats {
+/** struct lb_stats, 64 octets. */
+export interface Stats {
   connections: bigint;
   rejects: bigint;
+  drops: bigint;
+  socketsOpen: bigint;
+  requestPackets: bigint;
+  requestBytes: bigint;
+  replyPackets: bigint;
+  replyBytes: bigint;
 }
-export const LB_SERVICE_STATS_SIZE = 16;
-export function readServiceStats(bytes: Uint8Array, at = 0): ServiceStats {
+export const LB_STATS_SIZE = 64;
+export function readStats(bytes: Uint8Array, at = 0): Stats {
   const view = viewOf(bytes);
   return {
     connections: view.getBigUint64(at, true),
     rejects: view.getBigUint64(at + 8, true),
+    drops: view.getBigUint64(at + 16, true),
+    socketsOpen: view.getBigUint64(at + 24, true),
+    requestPackets: view.getBigUint64(at + 32, true),
+    requestBytes: view.getBigUint64(at + 40, true),
+    replyPackets: view.getBigUint64(at + 48, true),
+    replyBytes: view.getBigUint64(at + 56, true),
   };
 }
-export function writeServiceStats(bytes: Uint8Array, at: number, value: ServiceStats): void {
+export function writeStats(bytes: Uint8Array, at: number, value: Stats): void {
   const view = viewOf(bytes);
   view.setBigUint64(at, value.connections, true);
   view.setBigUint64(at + 8, value.rejects, true);
+  view.setBigUint64(at + 16, value.drops, true);
+  view.setBigUint64(at + 24, value.socketsOpen, true);
+  view.setBigUint64(at + 32, value.requestPackets, true);
+  view.setBigUint64(at + 40, value.requestBytes, true);
+  view.setBigUint64(at + 48, value.replyPackets, true);
+  view.setBigUint64(at + 56, value.replyBytes, true);
+}
+
+/** struct lb_monitor, 24 octets. */
+export interface Monitor {
+  untilNs: bigint;
+  missed: bigint;
+  kinds: number;
+}
+export const LB_MONITOR_SIZE = 24;
+export function readMonitor(bytes: Uint8Array, at = 0): Monitor {
+  const view = viewOf(bytes);
+  return {
+    untilNs: view.getBigUint64(at, true),
+    missed: view.getBigUint64(at + 8, true),
+    kinds: view.getUint32(at + 16, true),
+  };
+}
+export function writeMonitor(bytes: Uint8Array, at: number, value: Monitor): void {
+  const view = viewOf(bytes);
+  view.setBigUint64(at, value.untilNs, true);
+  view.setBigUint64(at + 8, value.missed, true);
+  view.setUint32(at + 16, value.kinds, true);
 }
 
 /** struct lb_rate, 16 octets. */
@@ -801,31 +897,39 @@ export function writeRate(bytes: Uint8Array, at: number, value: Rate): void {
   view.setUint32(at + 8, value.used, true);
 }
 
-/** struct lb_event, 56 octets. */
+/** struct lb_event, 80 octets. */
 export interface Event {
   timeNs: bigint;
   source: Uint8Array;
   destination: Uint8Array;
+  backend: Uint8Array;
   sourcePort: number;
   destinationPort: number;
-  ifindex: number;
-  reason: number;
+  backendPort: number;
   protocol: number;
   direction: number;
+  ifindex: number;
+  reason: number;
+  kind: number;
+  serviceId: number;
 }
-export const LB_EVENT_SIZE = 56;
+export const LB_EVENT_SIZE = 80;
 export function readEvent(bytes: Uint8Array, at = 0): Event {
   const view = viewOf(bytes);
   return {
     timeNs: view.getBigUint64(at, true),
     source: readOctets(bytes, at + 8, 16),
     destination: readOctets(bytes, at + 24, 16),
-    sourcePort: view.getUint16(at + 40, false),
-    destinationPort: view.getUint16(at + 42, false),
-    ifindex: view.getUint32(at + 44, true),
-    reason: view.getUint32(at + 48, true),
-    protocol: view.getUint8(at + 52),
-    direction: view.getUint8(at + 53),
+    backend: readOctets(bytes, at + 40, 16),
+    sourcePort: view.getUint16(at + 56, false),
+    destinationPort: view.getUint16(at + 58, false),
+    backendPort: view.getUint16(at + 60, false),
+    protocol: view.getUint8(at + 62),
+    direction: view.getUint8(at + 63),
+    ifindex: view.getUint32(at + 64, true),
+    reason: view.getUint32(at + 68, true),
+    kind: view.getUint32(at + 72, true),
+    serviceId: view.getUint32(at + 76, true),
   };
 }
 export function writeEvent(bytes: Uint8Array, at: number, value: Event): void {
@@ -833,12 +937,16 @@ export function writeEvent(bytes: Uint8Array, at: number, value: Event): void {
   view.setBigUint64(at, value.timeNs, true);
   bytes.set(value.source, at + 8);
   bytes.set(value.destination, at + 24);
-  view.setUint16(at + 40, value.sourcePort, false);
-  view.setUint16(at + 42, value.destinationPort, false);
-  view.setUint32(at + 44, value.ifindex, true);
-  view.setUint32(at + 48, value.reason, true);
-  view.setUint8(at + 52, value.protocol);
-  view.setUint8(at + 53, value.direction);
+  bytes.set(value.backend, at + 40);
+  view.setUint16(at + 56, value.sourcePort, false);
+  view.setUint16(at + 58, value.destinationPort, false);
+  view.setUint16(at + 60, value.backendPort, false);
+  view.setUint8(at + 62, value.protocol);
+  view.setUint8(at + 63, value.direction);
+  view.setUint32(at + 64, value.ifindex, true);
+  view.setUint32(at + 68, value.reason, true);
+  view.setUint32(at + 72, value.kind, true);
+  view.setUint32(at + 76, value.serviceId, true);
 }
 
 /** struct lb_expire, 16 octets. */
@@ -869,6 +977,7 @@ export function writeExpire(bytes: Uint8Array, at: number, value: Expire): void 
 /** Every table, with its default size in rows. */
 export const MAPS = {
   devices: { key: null, value: 'Device', keySize: 4, valueSize: 40, maxEntries: 4096 },
+  sock_peer: { key: null, value: 'SockPair', keySize: 4, valueSize: 44, maxEntries: 0 },
   udp_sockets: { key: null, value: 'UdpSocket', keySize: 8, valueSize: 28, maxEntries: 65536 },
   frontends: { key: 'FrontendKey', value: 'Frontend', keySize: 20, valueSize: 40, maxEntries: 65536 },
   backends: { key: null, value: 'Backend', keySize: 4, valueSize: 32, maxEntries: 262144 },
@@ -880,15 +989,17 @@ export const MAPS = {
   addresses: { key: null, value: 'Address', keySize: 16, valueSize: 4, maxEntries: 65536 },
   host_aliases: { key: null, value: null, keySize: 16, valueSize: 16, maxEntries: 1024 },
   flows: { key: 'FlowKey', value: 'Rewrite', keySize: 40, valueSize: 32, maxEntries: 524288 },
-  flow_states: { key: null, value: 'FlowState', keySize: 4, valueSize: 104, maxEntries: 131072 },
+  flow_states: { key: null, value: 'FlowState', keySize: 4, valueSize: 192, maxEntries: 131072 },
   fragments: { key: 'FragmentKey', value: 'Fragment', keySize: 40, valueSize: 4, maxEntries: 8192 },
   excluded_cgroups: { key: null, value: null, keySize: 8, valueSize: 4, maxEntries: 65536 },
-  sock_peer: { key: null, value: 'SockPair', keySize: 4, valueSize: 40, maxEntries: 0 },
-  sock_peers: { key: null, value: 'SockPairs', keySize: 4, valueSize: 164, maxEntries: 0 },
+  sock_peers: { key: null, value: 'SockPairs', keySize: 4, valueSize: 180, maxEntries: 0 },
   counters: { key: null, value: null, keySize: 4, valueSize: 8, maxEntries: 25 },
-  service_stats: { key: null, value: 'ServiceStats', keySize: 4, valueSize: 16, maxEntries: 65536 },
+  service_stats: { key: null, value: 'Stats', keySize: 4, valueSize: 64, maxEntries: 65536 },
+  backend_stats: { key: null, value: 'Stats', keySize: 4, valueSize: 64, maxEntries: 262144 },
+  monitor: { key: null, value: 'Monitor', keySize: 4, valueSize: 24, maxEntries: 1 },
+  monitored: { key: null, value: null, keySize: 0, valueSize: 0, maxEntries: 1048576 },
   events: { key: null, value: null, keySize: 0, valueSize: 0, maxEntries: 262144 },
-  rate_limits: { key: null, value: 'Rate', keySize: 4, valueSize: 16, maxEntries: 25 },
+  rate_limits: { key: null, value: 'Rate', keySize: 4, valueSize: 16, maxEntries: 26 },
 } as const;
 
 /** Read-only variables of the programs; set before load. */
@@ -909,6 +1020,7 @@ export interface DatapathConfig {
   snatPortMin: number; // first source port given to masqueraded flows, host order
   snatPortMax: number; // last source port given to masqueraded flows, host order
   flowStates: number; // rows of flow_states
+  flowCounters: number; // count packets and octets of each flow
   rejectsPerSecond: number; // ICMP unreachables per second and CPU; 0: no limit
   tcpSynNs: bigint; // idle time of a TCP flow whose handshake is not done
   tcpEstablishedNs: bigint; // idle time of an established TCP flow
@@ -939,6 +1051,7 @@ export function configVariables(config: DatapathConfig): Map<string, Uint8Array>
   { const bytes = new Uint8Array(2); const view = viewOf(bytes); view.setUint16(0, config.snatPortMin, true); variables.set('cfg_snat_port_min', bytes); }
   { const bytes = new Uint8Array(2); const view = viewOf(bytes); view.setUint16(0, config.snatPortMax, true); variables.set('cfg_snat_port_max', bytes); }
   { const bytes = new Uint8Array(4); const view = viewOf(bytes); view.setUint32(0, config.flowStates, true); variables.set('cfg_flow_states', bytes); }
+  { const bytes = new Uint8Array(1); const view = viewOf(bytes); view.setUint8(0, config.flowCounters); variables.set('cfg_flow_counters', bytes); }
   { const bytes = new Uint8Array(4); const view = viewOf(bytes); view.setUint32(0, config.rejectsPerSecond, true); variables.set('cfg_rejects_per_second', bytes); }
   { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.tcpSynNs, true); variables.set('cfg_tcp_syn_ns', bytes); }
   { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.tcpEstablishedNs, true); variables.set('cfg_tcp_established_ns', bytes); }

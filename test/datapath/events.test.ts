@@ -1,7 +1,7 @@
 // Every refusal has a name: the rarer ones, and the event that people read.
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { addressText } from '../../src/datapath/address.ts';
-import { Counter, Direction, type Event, readEvent } from '../../src/datapath/layout.gen.ts';
+import { Counter, Direction, type Event, EventKind, readEvent } from '../../src/datapath/layout.gen.ts';
 import { RingBuffer } from '../../src/native/ring-buffer.ts';
 import { CASES, CLIENT_PORT, frontendsOf, PORT, segment, servicePort } from './cluster.ts';
 import { Datapath } from './datapath.ts';
@@ -64,7 +64,8 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
     expect({ source: addressText(source), destination: addressText(destination), ...rest }).toEqual({
       ...{ source: addresses.client, destination: addresses.clusterIP, sourcePort: CLIENT_PORT, destinationPort: PORT },
       ...{ timeNs: expect.any(BigInt), ifindex: 1, protocol: PROTOCOLS[transport], direction: Direction.LB_IN },
-      reason: Counter.LB_DROP_NO_LOCAL_ENDPOINT,
+      ...{ kind: EventKind.LB_EVENT_REFUSED, reason: Counter.LB_DROP_NO_LOCAL_ENDPOINT },
+      ...{ backend: new Uint8Array(16), backendPort: 0, serviceId: [...datapath.tables.names().keys()][0] },
     });
   });
 

@@ -79,9 +79,9 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
   test('a refused connection is counted for its Service', () => {
     datapath.program(withoutEndpoints(addresses, transport));
     const [serviceId] = [...datapath.tables.names()].at(-1)!;
-    const before = datapath.tables.stats(serviceId);
+    const before = datapath.tables.serviceStats(serviceId);
     datapath.ingress(toService());
-    expect(datapath.tables.stats(serviceId)).toEqual({ ...before, rejects: before.rejects + 1 });
+    expect(datapath.tables.serviceStats(serviceId)).toEqual({ ...before, rejects: before.rejects + 1n });
   });
 
   test('under a Local policy without local endpoints the packet is dropped in silence', () => {

@@ -71,6 +71,7 @@ export function datapathConfig(config: Config, podCIDRs: readonly string[], netn
     snatPortMin: ebpf.snatPortRange.min,
     snatPortMax: ebpf.snatPortRange.max,
     flowStates: ebpf.flowTableSize,
+    flowCounters: 1,
     rejectsPerSecond: ebpf.rejectsPerSecond,
     tcpSynNs: nanoseconds(0, TCP_SYN_MS),
     tcpEstablishedNs: nanoseconds(conntrack.tcpEstablishedTimeoutMs, TCP_ESTABLISHED_MS),
@@ -95,6 +96,7 @@ export function tableSizes(config: Config): Readonly<Record<string, number>> {
     service_stats: serviceTableSize,
     backends: backendTableSize,
     backend_states: backendTableSize,
+    backend_stats: backendTableSize,
     // A ClusterIP has one row for all its ports; the rest is room for the node's own addresses and for ranges.
     addresses: Math.max(serviceTableSize, 4096),
     source_ranges: Math.max(serviceTableSize, 4096),

@@ -1,13 +1,16 @@
-// Numbers that name Services and backends in the tables: small, given out again only after a grace period.
+// Numbers that name Services and backends in the tables: given out again as late as possible, and after a grace period at the earliest.
 
-/** Ids 1..size-1; 0 means none. An id that was used before is told apart, so that its counters can be zeroed. */
+/**
+ * Ids 1..size-1; 0 means none. New ones first, then those that were given back, the oldest first: a flow that outlives its Service
+ * counts under the Service's id when it ends, which should not be another's by then.
+ */
 export class IdAllocator {
   readonly #size: number;
   readonly #graceMs: number;
   readonly #now: () => number;
   #next = 1;
-  #free: number[] = [];
-  #pending: { id: number; freeAtMs: number }[] = [];
+  readonly #gaps: number[] = []; // below #next, free at the start
+  readonly #released: { id: number; freeAtMs: number }[] = [];
 
   constructor(size: number, graceMs: number, now: () => number) {
     this.#size = size;
@@ -19,20 +22,22 @@ export class IdAllocator {
   restore(ids: Iterable<number>): void {
     const used = new Set(ids);
     const highest = Math.max(0, ...used);
-    for (let id = 1; id < highest; id++) if (!used.has(id)) this.#free.push(id);
+    for (let id = 1; id < highest; id++) if (!used.has(id)) this.#gaps.push(id);
     this.#next = highest + 1;
   }
 
   /** Null when all are in use. */
-  allocate(): { id: number; isReused: boolean } | null {
-    const nowMs = this.#now();
-    while ((this.#pending[0]?.freeAtMs ?? Number.POSITIVE_INFINITY) <= nowMs) this.#free.push(this.#pending.shift()?.id ?? 0);
-    const id = this.#free.pop();
-    if (id !== undefined) return { id, isReused: true };
-    return this.#next < this.#size ? { id: this.#next++, isReused: false } : null;
+  allocate(): number | null {
+    if (this.#next < this.#size) return this.#next++;
+    const gap = this.#gaps.pop();
+    if (gap !== undefined) return gap;
+    const oldest = this.#released[0];
+    if (oldest === undefined || oldest.freeAtMs > this.#now()) return null;
+    this.#released.shift();
+    return oldest.id;
   }
 
   release(id: number): void {
-    this.#pending.push({ id, freeAtMs: this.#now() + this.#graceMs });
+    this.#released.push({ id, freeAtMs: this.#now() + this.#graceMs });
   }
 }

@@ -21,6 +21,7 @@ const COPIED = [
   'backends',
   'service_names',
   'service_stats',
+  'backend_stats',
   'source_ranges',
   'frontends',
   'addresses',

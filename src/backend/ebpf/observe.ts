@@ -96,13 +96,14 @@ function viewHooks(folder: PinFolder): { hooks: StatusHook[]; warnings: string[]
 export function viewServices(bpffsRoot: string): ServiceRow[] {
   const folder = folderInForce(bpffsRoot);
   if (!folder) return [];
-  const names = ['frontends', 'backends', 'backend_states', 'service_names', 'service_stats'];
-  return withMaps(folder, names, ([frontends, backends, backendStates, serviceNames, serviceStats]) => {
-    if (!frontends || !backends || !backendStates || !serviceNames || !serviceStats) return [];
-    const tables = new ServiceTables({ frontends, backends, backendStates, serviceNames, serviceStats });
+  const names = ['frontends', 'backends', 'backend_states', 'service_names', 'service_stats', 'backend_stats'];
+  return withMaps(folder, names, ([frontends, backends, backendStates, serviceNames, serviceStats, backendStats]) => {
+    if (!frontends || !backends || !backendStates || !serviceNames || !serviceStats || !backendStats) return [];
+    const tables = new ServiceTables({ frontends, backends, backendStates, serviceNames, serviceStats, backendStats });
     const serviceNamesById = tables.names();
     return [...tables.frontends()].map(({ frontendKey, frontend }) => {
       const name = serviceNamesById.get(frontend.serviceId);
+      const stats = tables.serviceStats(frontend.serviceId);
       return {
         namespace: name?.namespaceName ?? '?',
         name: name?.name ?? `id ${frontend.serviceId}`,
@@ -112,7 +113,8 @@ export function viewServices(bpffsRoot: string): ServiceRow[] {
         port: frontendKey.port,
         protocol: PROTOCOL_NAMES.get(frontendKey.protocol) ?? 'TCP',
         endpoints: endpointsOf(tables, frontend),
-        ...tables.stats(frontend.serviceId),
+        connections: Number(stats.connections),
+        rejects: Number(stats.rejects),
       };
     });
   });

@@ -219,19 +219,20 @@ export class ServiceProgrammer {
   }
 
   #newBackend(taken: Taken): BackendIdentity {
-    const allocated = this.#backendIds.allocate();
-    if (!allocated) throw new TurnoutError('EBACKENDSFULL', 'no free backend id', { hint: 'raise --ebpf-backend-table-size' });
-    taken.backendIds.push(allocated.id);
-    return { id: allocated.id, generation: this.#tables.generation(allocated.id) };
+    const id = this.#backendIds.allocate();
+    if (id === null) throw new TurnoutError('EBACKENDSFULL', 'no free backend id', { hint: 'raise --ebpf-backend-table-size' });
+    taken.backendIds.push(id);
+    this.#tables.zeroBackendStats(id);
+    return { id, generation: this.#tables.generation(id) };
   }
 
   #newServiceId(unit: ServicePort, taken: Taken): number {
-    const allocated = this.#serviceIds.allocate();
-    if (!allocated) throw new TurnoutError('ESERVICESFULL', 'no free service id', { hint: 'raise --ebpf-service-table-size' });
-    taken.serviceIds.push(allocated.id);
-    if (allocated.isReused) this.#tables.zeroStats(allocated.id);
-    this.#tables.name(allocated.id, { namespaceName: unit.namespace, name: unit.name, portName: unit.portName });
-    return allocated.id;
+    const id = this.#serviceIds.allocate();
+    if (id === null) throw new TurnoutError('ESERVICESFULL', 'no free service id', { hint: 'raise --ebpf-service-table-size' });
+    taken.serviceIds.push(id);
+    this.#tables.zeroServiceStats(id);
+    this.#tables.name(id, { namespaceName: unit.namespace, name: unit.name, portName: unit.portName });
+    return id;
   }
 
   #list(
@@ -290,7 +291,6 @@ export class ServiceProgrammer {
     for (const id of batch.releasedServiceIds) {
       this.#sourceRanges.restrict(id, []);
       this.#tables.forgetName(id);
-      this.#tables.zeroStats(id); // the next process does not know that this id was used
       this.#serviceIds.release(id);
     }
     for (const [key, unit] of batch.units) this.#replace(key, unit);

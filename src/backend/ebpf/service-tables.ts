@@ -9,11 +9,14 @@ import {
   LB_FRONTEND_KEY_SIZE,
   LB_FRONTEND_SIZE,
   LB_SERVICE_NAME_SIZE,
+  LB_STATS_SIZE,
   readBackend,
   readFrontend,
   readFrontendKey,
   readServiceName,
+  readStats,
   type ServiceName,
+  type Stats,
   writeBackend,
   writeFrontend,
   writeFrontendKey,
@@ -27,6 +30,7 @@ export interface ServiceMaps {
   readonly backendStates: BpfMap;
   readonly serviceNames: BpfMap;
   readonly serviceStats: BpfMap;
+  readonly backendStats: BpfMap;
 }
 
 export const frontendKeyBytes = (key: FrontendKey): Uint8Array => {
@@ -49,17 +53,22 @@ export class ServiceTables {
       backendStates: object.map('backend_states'),
       serviceNames: object.map('service_names'),
       serviceStats: object.map('service_stats'),
+      backendStats: object.map('backend_stats'),
     });
   }
 
   readonly #maps: ServiceMaps;
   readonly #backends: Uint8Array;
   readonly #states: DataView;
+  readonly #serviceStats: Uint8Array;
+  readonly #backendStats: Uint8Array;
 
   constructor(maps: ServiceMaps) {
     this.#maps = maps;
     this.#backends = maps.backends.mmap();
     this.#states = viewOf(maps.backendStates.mmap());
+    this.#serviceStats = maps.serviceStats.mmap();
+    this.#backendStats = maps.backendStats.mmap();
   }
 
   get frontendRows(): number {
@@ -120,21 +129,22 @@ export class ServiceTables {
     this.#maps.serviceNames.delete(u32Bytes(serviceId));
   }
 
-  zeroStats(serviceId: number): void {
-    this.#maps.serviceStats.set(u32Bytes(serviceId), new Uint8Array(this.#maps.serviceStats.rowSize));
+  zeroServiceStats(serviceId: number): void {
+    this.#serviceStats.fill(0, serviceId * LB_STATS_SIZE, (serviceId + 1) * LB_STATS_SIZE);
   }
 
-  /** Connections and rejects of a Service, over all CPUs. */
-  stats(serviceId: number): { connections: number; rejects: number } {
-    const slots = this.#maps.serviceStats.perCpuGet(u32Bytes(serviceId));
-    const view = viewOf(slots);
-    let connections = 0n;
-    let rejects = 0n;
-    for (let at = 0; at < slots.length; at += 16) {
-      connections += view.getBigUint64(at, true);
-      rejects += view.getBigUint64(at + 8, true);
-    }
-    return { connections: Number(connections), rejects: Number(rejects) };
+  zeroBackendStats(backendId: number): void {
+    this.#backendStats.fill(0, backendId * LB_STATS_SIZE, (backendId + 1) * LB_STATS_SIZE);
+  }
+
+  /** What happened to a Service, but for packets and octets of flows that live. */
+  serviceStats(serviceId: number): Stats {
+    return readStats(this.#serviceStats, serviceId * LB_STATS_SIZE);
+  }
+
+  /** The same of an endpoint. */
+  backendStats(backendId: number): Stats {
+    return readStats(this.#backendStats, backendId * LB_STATS_SIZE);
   }
 
   *frontends(): Generator<{ key: string; frontendKey: FrontendKey; frontend: Frontend }> {

@@ -96,9 +96,10 @@ export class MemoryTables {
   forgetName(id: number): void {
     this.serviceNames.delete(id);
   }
-  zeroStats(id: number): void {
+  zeroServiceStats(id: number): void {
     this.zeroed.push(id);
   }
+  zeroBackendStats(): void {}
   *frontends(): ReturnType<ServiceTables['frontends']> {
     for (const [key, frontend] of this.rows) yield { key, frontendKey: readFrontendKey(keyBytes(key)), frontend };
   }

@@ -13,6 +13,10 @@ const NO_FLOW: Event = {
   ifindex: 3,
   reason: Counter.LB_DROP_NO_FLOW,
   protocol: 6,
+  backend: new Uint8Array(16),
+  backendPort: 0,
+  kind: 0,
+  serviceId: 0,
   direction: Direction.LB_IN,
 };
 

@@ -276,7 +276,7 @@ describe('after a restart', () => {
     upsert(WEB);
     remove(WEB);
     programmed({ memory }).upsert(DNS);
-    expect(memory.zeroed).toEqual([...memory.serviceNames.keys()]);
+    expect(memory.zeroed.at(-1)).toBe([...memory.serviceNames.keys()][0]);
   });
 });
 
