@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Ends flows that were silent for too long. Run by the controller, a part of the table at a time; checks and deletes in
+/* Ends flows that were silent for too long, and mends those that lost an entry. Run by the controller, a part of the table at a time; checks and deletes in
  * one place, so a flow that is used meanwhile is not lost between a look and a deletion in user space. */
 #pragma once
 
@@ -27,6 +27,8 @@ static long expire_row(__u64 index, struct expire_pass *pass)
 		count(LB_FLOW_EXPIRED);
 		return 0;
 	}
+	if (pass->now_ns - s->started_ns > FLOW_TOUCH_NS) /* a flow that is being made has not lost anything */
+		flow_repair(s, row);
 	pass->in_use++;
 	return 0;
 }

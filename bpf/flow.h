@@ -3,11 +3,13 @@
  * Flows: finding, following, claiming, releasing. A flow is one row of flow_states and two to five rows of flows.
  * Invariant: an entry counts only while its claim equals its row's claim. So a row can be given to another flow at any
  * time without a scan for leftovers: they are found to be absent, and removed, by whoever meets them.
+ * Functions that are not static here are so for the verifier's sake: it proves them once, and not once for each place that calls them.
  */
 #pragma once
 
 #include "config.h"
 #include "count.h"
+#include "flow_entry.h"
 #include "maps.h"
 #include "packet.h"
 #include "stats.h"
@@ -21,44 +23,6 @@ struct flow {
 	struct lb_flow_state *state;
 	struct lb_rewrite rewrite; /* a copy: the map's element may be reused while we hold it */
 };
-
-static __always_inline void flow_key(struct lb_flow_key *key, enum lb_direction direction, __u8 protocol,
-				     const union lb_addr *source, __be16 source_port, const union lb_addr *destination,
-				     __be16 destination_port)
-{
-	key->source = *source;
-	key->destination = *destination;
-	key->source_port = source_port;
-	key->destination_port = destination_port;
-	key->protocol = protocol;
-	key->direction = direction;
-	key->pad = 0;
-}
-
-static __always_inline void flow_key_client_in(const struct lb_flow_state *s, struct lb_flow_key *key)
-{
-	flow_key(key, LB_IN, s->protocol, &s->client, s->client_port, &s->frontend, s->frontend_port);
-}
-
-static __always_inline void flow_key_reply_out(const struct lb_flow_state *s, struct lb_flow_key *key)
-{
-	flow_key(key, LB_OUT, s->protocol, &s->backend, s->backend_port, &s->client, s->stack_port);
-}
-
-static __always_inline void flow_key_forward_out(const struct lb_flow_state *s, struct lb_flow_key *key)
-{
-	flow_key(key, LB_OUT, s->protocol, &s->client, s->stack_port, &s->backend, s->backend_port);
-}
-
-static __always_inline void flow_key_reply_in(const struct lb_flow_state *s, struct lb_flow_key *key)
-{
-	flow_key(key, LB_IN, s->protocol, &s->backend, s->backend_port, &s->source, s->source_port);
-}
-
-static __always_inline void flow_key_steer_in(const struct lb_flow_state *s, struct lb_flow_key *key)
-{
-	flow_key(key, LB_IN, s->protocol, &s->backend, s->backend_port, &s->client, s->stack_port);
-}
 
 static __always_inline bool flow_is_closed(__u32 flags)
 {
@@ -106,17 +70,20 @@ static __always_inline bool flow_find(const struct lb_flow_key *key, struct flow
 }
 
 /* Removes an entry if it is still the one of this flow. */
-static __noinline int flow_forget(const struct lb_flow_key *key, __u32 claim)
+__noinline int flow_forget(const struct lb_flow_key *key, __u32 claim)
 {
-	struct lb_rewrite *rewrite = bpf_map_lookup_elem(&flows, key);
+	struct lb_rewrite *rewrite;
 
+	if (!key)
+		return 0;
+	rewrite = bpf_map_lookup_elem(&flows, key);
 	if (rewrite && rewrite->claim == claim)
 		bpf_map_delete_elem(&flows, key);
 	return 0;
 }
 
 /* Ends a flow: whole flows go, never halves. Losing the race to another CPU means it is done already. */
-static __noinline int flow_release(struct lb_flow_state *s)
+__noinline int flow_release(struct lb_flow_state *s)
 {
 	struct lb_flow_key key;
 	__u32 claim, flags;
@@ -128,65 +95,79 @@ static __noinline int flow_release(struct lb_flow_state *s)
 		return 0;
 	flags = s->flags;
 	stats_flow_ended(s);
-	flow_key_client_in(s, &key);
-	flow_forget(&key, claim);
-	flow_key_reply_out(s, &key);
-	flow_forget(&key, claim);
-	if (flags & LB_FLOW_MASQUERADE) {
-		flow_key_forward_out(s, &key);
-		flow_forget(&key, claim);
-	}
-	if (flags & LB_FLOW_SNAT) {
-		flow_key_reply_in(s, &key);
-		flow_forget(&key, claim);
-	}
-	if (flags & LB_FLOW_STEERED) {
-		flow_key_steer_in(s, &key);
+	for (int entry = 0; entry < FLOW_ENTRIES; entry++) {
+		if (!flow_has(flags, entry))
+			continue;
+		flow_entry_key(s, entry, &key);
 		flow_forget(&key, claim);
 	}
 	*(volatile __u32 *)&s->claim = 0;
 	return 1;
 }
 
-/* A free row, marked busy; NULL when none was found in a few random places. */
-static __noinline struct lb_flow_state *flow_claim(__u32 *flow_id)
-{
-	struct lb_flow_state *s;
-
-	if (!flow_id)
-		return NULL;
-	for (int i = 0; i < FLOW_CLAIM_PROBES; i++) {
-		__u32 row = bpf_get_prandom_u32() % cfg_flow_states;
-
-		s = bpf_map_lookup_elem(&flow_states, &row);
-		if (s && !s->claim && __sync_bool_compare_and_swap(&s->claim, 0, FLOW_BUSY)) {
-			*flow_id = row;
-			return s;
-		}
-	}
-	return NULL;
-}
-
 /*
- * Inserts an entry for a flow of our own. 0: done; -EEXIST: another live flow owns the key; other: no room.
+ * Inserts an entry for a flow of our own. 0: done, or it was there already; -EEXIST: another live flow owns the key; other: no room.
  * An entry of a flow that has ended is removed on the way.
  */
-static __noinline int flow_insert(const struct lb_flow_key *key, const struct lb_rewrite *rewrite)
+__noinline int flow_insert(const struct lb_flow_key *key, const struct lb_rewrite *rewrite)
 {
 	struct flow other;
 	int error;
 
+	if (!key || !rewrite)
+		return -EINVAL;
 	error = bpf_map_update_elem(&flows, key, rewrite, BPF_NOEXIST);
 	if (error != -EEXIST)
 		return error;
 	if (flow_find(key, &other)) {
-		if (!flow_is_closed(other.state->flags) && !flow_is_expired(other.state, bpf_ktime_get_coarse_ns()))
+		if (other.rewrite.claim == rewrite->claim && other.rewrite.flow_id == rewrite->flow_id)
+			return 0;
+		/* Not the coarse clock: flow_expire, whose kind of program may not read it, comes here too. */
+		if (!flow_is_closed(other.state->flags) && !flow_is_expired(other.state, bpf_ktime_get_ns()))
 			return -EEXIST;
 		flow_release(other.state);
 	}
 	/* A leftover, or just released: take the key over. */
 	bpf_map_delete_elem(&flows, key);
 	return bpf_map_update_elem(&flows, key, rewrite, BPF_NOEXIST);
+}
+
+/* Makes one entry of a flow. As flow_insert(). */
+__noinline int flow_put(const struct lb_flow_state *s, __u32 flow_id, __u32 entry)
+{
+	struct lb_rewrite rewrite;
+	struct lb_flow_key key;
+
+	if (flow_entry_key(s, entry, &key) || flow_entry_rewrite(s, flow_id, entry, &rewrite))
+		return -EINVAL;
+	return flow_insert(&key, &rewrite);
+}
+
+/*
+ * Makes entries again that the flow has lost: somebody removed them, or a migration did not find room. Until then what needs them is
+ * dropped or leaves untranslated, so this is asked once a second of a flow in use, and of all flows in turn by flow_expire.
+ */
+__noinline int flow_repair(const struct lb_flow_state *s, __u32 flow_id)
+{
+	struct lb_rewrite *rewrite;
+	struct lb_flow_key key;
+	__u32 claim;
+
+	if (!s)
+		return 0;
+	claim = s->claim;
+	for (int entry = 0; entry < FLOW_ENTRIES; entry++) {
+		if (!flow_has(s->flags, entry))
+			continue;
+		flow_entry_key(s, entry, &key);
+		rewrite = bpf_map_lookup_elem(&flows, &key);
+		if (rewrite && rewrite->claim == claim)
+			continue;
+		/* Of a flow that ends meanwhile a leftover is made, which counts as absent. Of another flow's live entry nothing. */
+		if (!flow_put(s, flow_id, entry))
+			count(LB_FLOW_REPAIRED);
+	}
+	return 0;
 }
 
 /*
@@ -206,13 +187,16 @@ static __always_inline void flow_track_sctp(const struct packet *p, bool reply, 
 }
 
 /* What a packet says about its flow. `reply`: it comes from the backend. Writes only what changes. */
-static __always_inline void flow_track(struct lb_flow_state *s, const struct packet *p, bool reply)
+static __always_inline void flow_track(const struct flow *flow, const struct packet *p, bool reply)
 {
 	__u64 now_ns = bpf_ktime_get_coarse_ns();
+	struct lb_flow_state *s = flow->state;
 	__u32 flags = s->flags, set = 0, clear = 0;
 
-	if (now_ns - s->last_seen_ns > FLOW_TOUCH_NS)
+	if (now_ns - s->last_seen_ns > FLOW_TOUCH_NS) {
 		s->last_seen_ns = now_ns;
+		flow_repair(s, flow->rewrite.flow_id);
+	}
 	if (reply)
 		set |= LB_FLOW_REPLIED;
 	if (p->key.protocol == IPPROTO_TCP && p->fragment != PACKET_LATER_FRAGMENT) {

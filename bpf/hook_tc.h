@@ -7,6 +7,7 @@
 
 #include "flow.h"
 #include "fragment.h"
+#include "guard.h"
 #include "host_alias.h"
 #include "icmp.h"
 #include "known.h"
@@ -301,9 +302,10 @@ SEC("tcx/ingress") int tc_ingress(struct __sk_buff *skb)
 		if (!packet_is_ours(skb, dev))
 			return TCX_NEXT;
 		if (!flow_starts_anew(&flow, &p)) {
-			if (!(flow.rewrite.flags & LB_REWRITE_REPLY)) {
-				flow_track(flow.state, &p, false);
-				stats_packet(flow.state, skb, p.l3_offset, false);
+			/* Packets of a flow are seen where they come from: the client's here, the backend's at egress, unless the node is the client. */
+			if (!(flow.rewrite.flags & LB_REWRITE_REPLY) || flow.state->flags & LB_FLOW_GUARD) {
+				flow_track(&flow, &p, flow.rewrite.flags & LB_REWRITE_REPLY);
+				stats_packet(flow.state, skb, p.l3_offset, flow.rewrite.flags & LB_REWRITE_REPLY);
 			}
 			return ingress_rewrite(skb, &p, &flow);
 		}
@@ -341,15 +343,20 @@ SEC("tcx/egress") int tc_egress(struct __sk_buff *skb)
 	}
 	if (p.fragment && !fragment_ports(&p))
 		return leave(skb, dev, &p);
-	if (!flow_find(&p.key, &flow))
-		return leave(skb, dev, &p);
+	if (!flow_find(&p.key, &flow)) {
+		if (!guard_is_needed(&p))
+			return leave(skb, dev, &p);
+		reason = guard(skb, &p, dev, &flow);
+		if (reason)
+			return drop(skb, &p, reason, 0);
+	}
 	if (flow.rewrite.flags & LB_REWRITE_REPLY) {
 		/* The client asked the backend itself, by the port that it had used for the Service: no packet of this flow. */
 		if (packet_accepts(&p) && flow_is_closed(flow.state->flags)) {
 			flow_release(flow.state);
 			return leave(skb, dev, &p);
 		}
-		flow_track(flow.state, &p, true);
+		flow_track(&flow, &p, true);
 		stats_packet(flow.state, skb, p.l3_offset, true);
 	} else {
 		/* The mark has done its work in FORWARD; an outer packet of a tunnel must not inherit it. */
@@ -358,6 +365,10 @@ SEC("tcx/egress") int tc_egress(struct __sk_buff *skb)
 			reason = snat_resolve(skb, &p, dev, &flow);
 			if (reason)
 				return drop(skb, &p, reason, flow.state->service_id);
+		}
+		if (flow.state->flags & LB_FLOW_GUARD) {
+			flow_track(&flow, &p, false);
+			stats_packet(flow.state, skb, p.l3_offset, false);
 		}
 	}
 	if (nat_rewrite(skb, &p, &flow.rewrite))

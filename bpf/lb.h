@@ -207,17 +207,13 @@ enum lb_flow_flag {
 	LB_FLOW_STEERED = 64,      /* has a steering entry */
 	LB_FLOW_MASQUERADE = 128,  /* wants a source of ours at its first egress */
 	LB_FLOW_OWN_ADDRESS = 256, /* that source is the address behind the client's alias: kube-proxy would not masquerade */
+	LB_FLOW_GUARD = 512,       /* no Service: a connection of the node whose port a flow of ours had taken (rule 6) */
 };
 
 /*
  * The life of a flow. Time stamps live here, not in the entries: a one-way UDP flow would otherwise lose its reverse
  * half while in use. What a packet of a known flow reads and writes fills the first 64 octets, one line of the cache; a row is
- * three lines, so none is shared by two flows. The addresses are enough to rebuild or delete each of its entries:
- *   in  client:client_port -> frontend          => backend, ports stack_port:backend_port
- *   out backend -> client:stack_port            => frontend, ports frontend_port:client_port
- *   out client:stack_port -> backend            => source (masqueraded flows)
- *   in  backend -> source:source_port           => client, ports backend_port:stack_port (masqueraded flows)
- *   in  backend -> client:stack_port            => steered to the bridge (same-bridge flows)
+ * three lines, so none is shared by two flows. The addresses are enough to rebuild or delete each of its entries (flow_entry.h).
  */
 struct lb_flow_state {
 	__u64 last_seen_ns; /* CLOCK_MONOTONIC, coarse, refreshed at most once a second */
@@ -302,6 +298,9 @@ enum lb_counter {
 	LB_FLOW_NEW = 0,           /* flows created */
 	LB_FLOW_EXPIRED,           /* flows removed by age */
 	LB_FLOW_RESELECTED,        /* UDP flows moved because their backend left */
+	LB_FLOW_EVICTED,           /* flows ended to make room: never one that is established, or UDP that was answered */
+	LB_FLOW_REPAIRED,          /* entries that a flow had lost, made again */
+	LB_FLOW_GUARDED,           /* connections of the node given another port because a flow of ours had theirs (rule 6) */
 	LB_SNAT_ALLOCATED,         /* source ports given out */
 	LB_SOCKET_TRANSLATED,      /* connect() and sendmsg() calls translated */
 	LB_SOCKET_DECLINED,        /* left to the packet path because the packet is needed for exact semantics */

@@ -41,6 +41,8 @@ static __noinline int snat_resolve(struct __sk_buff *skb, const struct packet *p
 	if (!s)
 		return LB_DROP_NO_SOURCE;
 	source = p->is_v4 ? dev->source_v4 : dev->source_v6;
+	if (s->flags & LB_FLOW_GUARD)
+		source = s->client; /* it is the node's own already */
 	if (s->flags & LB_FLOW_OWN_ADDRESS && !host_alias(&s->client, &source))
 		return LB_DROP_NO_ALIAS; /* the address left the node since the packet came in */
 	if (lb_addr_is_zero(&source))
@@ -53,8 +55,10 @@ static __noinline int snat_resolve(struct __sk_buff *skb, const struct packet *p
 	reply.flags = LB_REWRITE_REPLY;
 
 	first = bpf_ntohs(s->client_port);
-	/* Keep the client's own port where it is ours to give; people read captures. */
-	start = first >= cfg_snat_port_min && first <= cfg_snat_port_max ? first - cfg_snat_port_min : snat_hash(s);
+	/* Keep the client's own port where it is ours to give; people read captures. What needs a guard is looked for another. */
+	start = first >= cfg_snat_port_min && first <= cfg_snat_port_max && !(s->flags & LB_FLOW_GUARD) ?
+			first - cfg_snat_port_min :
+			snat_hash(s);
 	for (__u32 i = 0; i < SNAT_PROBES && error == -EEXIST; i++) {
 		port = snat_range_port(start % 65536 + i * SNAT_STEP);
 		flow_key(&key, LB_IN, s->protocol, &s->backend, s->backend_port, &source, port);

@@ -186,29 +186,32 @@ export const Counter = {
   LB_FLOW_NEW: 0,
   LB_FLOW_EXPIRED: 1,
   LB_FLOW_RESELECTED: 2,
-  LB_SNAT_ALLOCATED: 3,
-  LB_SOCKET_TRANSLATED: 4,
-  LB_SOCKET_DECLINED: 5,
-  LB_SOCKET_EXCLUDED: 6,
-  LB_SOCKET_REFUSED: 7,
-  LB_REJECT_SENT: 8,
-  LB_ICMP_TRANSLATED: 9,
-  LB_DROP_REJECT_LIMITED: 10,
-  LB_DROP_NO_LOCAL_ENDPOINT: 11,
-  LB_DROP_SOURCE_RANGE: 12,
-  LB_DROP_UNALLOCATED: 13,
-  LB_DROP_NO_FLOW: 14,
-  LB_DROP_FLOWS_FULL: 15,
-  LB_DROP_PORT_COLLISION: 16,
-  LB_DROP_SNAT_EXHAUSTED: 17,
-  LB_DROP_SNAT_RACED: 18,
-  LB_DROP_NO_SOURCE: 19,
-  LB_DROP_STALE_LIST: 20,
-  LB_DROP_REWRITE_FAILED: 21,
-  LB_DROP_ICMP_REDIRECT: 22,
-  LB_DROP_NO_ALIAS: 23,
-  LB_DROP_HOST_PORT: 24,
-  LB_COUNTER_MAX: 25,
+  LB_FLOW_EVICTED: 3,
+  LB_FLOW_REPAIRED: 4,
+  LB_FLOW_GUARDED: 5,
+  LB_SNAT_ALLOCATED: 6,
+  LB_SOCKET_TRANSLATED: 7,
+  LB_SOCKET_DECLINED: 8,
+  LB_SOCKET_EXCLUDED: 9,
+  LB_SOCKET_REFUSED: 10,
+  LB_REJECT_SENT: 11,
+  LB_ICMP_TRANSLATED: 12,
+  LB_DROP_REJECT_LIMITED: 13,
+  LB_DROP_NO_LOCAL_ENDPOINT: 14,
+  LB_DROP_SOURCE_RANGE: 15,
+  LB_DROP_UNALLOCATED: 16,
+  LB_DROP_NO_FLOW: 17,
+  LB_DROP_FLOWS_FULL: 18,
+  LB_DROP_PORT_COLLISION: 19,
+  LB_DROP_SNAT_EXHAUSTED: 20,
+  LB_DROP_SNAT_RACED: 21,
+  LB_DROP_NO_SOURCE: 22,
+  LB_DROP_STALE_LIST: 23,
+  LB_DROP_REWRITE_FAILED: 24,
+  LB_DROP_ICMP_REDIRECT: 25,
+  LB_DROP_NO_ALIAS: 26,
+  LB_DROP_HOST_PORT: 27,
+  LB_COUNTER_MAX: 28,
 } as const;
 
 /** enum lb_socket_path */
@@ -281,6 +284,7 @@ export const FlowFlag = {
   LB_FLOW_STEERED: 64,
   LB_FLOW_MASQUERADE: 128,
   LB_FLOW_OWN_ADDRESS: 256,
+  LB_FLOW_GUARD: 512,
 } as const;
 
 /** enum lb_event_kind */
@@ -290,6 +294,68 @@ export const EventKind = {
   LB_EVENT_FLOW_NEW: 2,
   LB_EVENT_SOCKET: 3,
 } as const;
+
+/** struct lb_flow_key, 40 octets. */
+export interface FlowKey {
+  source: Uint8Array;
+  destination: Uint8Array;
+  sourcePort: number;
+  destinationPort: number;
+  protocol: number;
+  direction: number;
+}
+export const LB_FLOW_KEY_SIZE = 40;
+export function readFlowKey(bytes: Uint8Array, at = 0): FlowKey {
+  const view = viewOf(bytes);
+  return {
+    source: readOctets(bytes, at, 16),
+    destination: readOctets(bytes, at + 16, 16),
+    sourcePort: view.getUint16(at + 32, false),
+    destinationPort: view.getUint16(at + 34, false),
+    protocol: view.getUint8(at + 36),
+    direction: view.getUint8(at + 37),
+  };
+}
+export function writeFlowKey(bytes: Uint8Array, at: number, value: FlowKey): void {
+  const view = viewOf(bytes);
+  bytes.set(value.source, at);
+  bytes.set(value.destination, at + 16);
+  view.setUint16(at + 32, value.sourcePort, false);
+  view.setUint16(at + 34, value.destinationPort, false);
+  view.setUint8(at + 36, value.protocol);
+  view.setUint8(at + 37, value.direction);
+}
+
+/** struct lb_rewrite, 32 octets. */
+export interface Rewrite {
+  address: Uint8Array;
+  sourcePort: number;
+  destinationPort: number;
+  flowId: number;
+  claim: number;
+  flags: number;
+}
+export const LB_REWRITE_SIZE = 32;
+export function readRewrite(bytes: Uint8Array, at = 0): Rewrite {
+  const view = viewOf(bytes);
+  return {
+    address: readOctets(bytes, at, 16),
+    sourcePort: view.getUint16(at + 16, false),
+    destinationPort: view.getUint16(at + 18, false),
+    flowId: view.getUint32(at + 20, true),
+    claim: view.getUint32(at + 24, true),
+    flags: view.getUint32(at + 28, true),
+  };
+}
+export function writeRewrite(bytes: Uint8Array, at: number, value: Rewrite): void {
+  const view = viewOf(bytes);
+  bytes.set(value.address, at);
+  view.setUint16(at + 16, value.sourcePort, false);
+  view.setUint16(at + 18, value.destinationPort, false);
+  view.setUint32(at + 20, value.flowId, true);
+  view.setUint32(at + 24, value.claim, true);
+  view.setUint32(at + 28, value.flags, true);
+}
 
 /** struct lb_device, 40 octets. */
 export interface Device {
@@ -615,68 +681,6 @@ export function writeAddress(bytes: Uint8Array, at: number, value: Address): voi
   view.setUint32(at, value.flags, true);
 }
 
-/** struct lb_flow_key, 40 octets. */
-export interface FlowKey {
-  source: Uint8Array;
-  destination: Uint8Array;
-  sourcePort: number;
-  destinationPort: number;
-  protocol: number;
-  direction: number;
-}
-export const LB_FLOW_KEY_SIZE = 40;
-export function readFlowKey(bytes: Uint8Array, at = 0): FlowKey {
-  const view = viewOf(bytes);
-  return {
-    source: readOctets(bytes, at, 16),
-    destination: readOctets(bytes, at + 16, 16),
-    sourcePort: view.getUint16(at + 32, false),
-    destinationPort: view.getUint16(at + 34, false),
-    protocol: view.getUint8(at + 36),
-    direction: view.getUint8(at + 37),
-  };
-}
-export function writeFlowKey(bytes: Uint8Array, at: number, value: FlowKey): void {
-  const view = viewOf(bytes);
-  bytes.set(value.source, at);
-  bytes.set(value.destination, at + 16);
-  view.setUint16(at + 32, value.sourcePort, false);
-  view.setUint16(at + 34, value.destinationPort, false);
-  view.setUint8(at + 36, value.protocol);
-  view.setUint8(at + 37, value.direction);
-}
-
-/** struct lb_rewrite, 32 octets. */
-export interface Rewrite {
-  address: Uint8Array;
-  sourcePort: number;
-  destinationPort: number;
-  flowId: number;
-  claim: number;
-  flags: number;
-}
-export const LB_REWRITE_SIZE = 32;
-export function readRewrite(bytes: Uint8Array, at = 0): Rewrite {
-  const view = viewOf(bytes);
-  return {
-    address: readOctets(bytes, at, 16),
-    sourcePort: view.getUint16(at + 16, false),
-    destinationPort: view.getUint16(at + 18, false),
-    flowId: view.getUint32(at + 20, true),
-    claim: view.getUint32(at + 24, true),
-    flags: view.getUint32(at + 28, true),
-  };
-}
-export function writeRewrite(bytes: Uint8Array, at: number, value: Rewrite): void {
-  const view = viewOf(bytes);
-  bytes.set(value.address, at);
-  view.setUint16(at + 16, value.sourcePort, false);
-  view.setUint16(at + 18, value.destinationPort, false);
-  view.setUint32(at + 20, value.flowId, true);
-  view.setUint32(at + 24, value.claim, true);
-  view.setUint32(at + 28, value.flags, true);
-}
-
 /** struct lb_flow_state, 192 octets. */
 export interface FlowState {
   lastSeenNs: bigint;
@@ -976,6 +980,7 @@ export function writeExpire(bytes: Uint8Array, at: number, value: Expire): void 
 
 /** Every table, with its default size in rows. */
 export const MAPS = {
+  flows: { key: 'FlowKey', value: 'Rewrite', keySize: 40, valueSize: 32, maxEntries: 524288 },
   devices: { key: null, value: 'Device', keySize: 4, valueSize: 40, maxEntries: 4096 },
   sock_peer: { key: null, value: 'SockPair', keySize: 4, valueSize: 44, maxEntries: 0 },
   udp_sockets: { key: null, value: 'UdpSocket', keySize: 8, valueSize: 28, maxEntries: 65536 },
@@ -988,18 +993,17 @@ export const MAPS = {
   service_names: { key: null, value: 'ServiceName', keySize: 4, valueSize: 192, maxEntries: 65536 },
   addresses: { key: null, value: 'Address', keySize: 16, valueSize: 4, maxEntries: 65536 },
   host_aliases: { key: null, value: null, keySize: 16, valueSize: 16, maxEntries: 1024 },
-  flows: { key: 'FlowKey', value: 'Rewrite', keySize: 40, valueSize: 32, maxEntries: 524288 },
   flow_states: { key: null, value: 'FlowState', keySize: 4, valueSize: 192, maxEntries: 131072 },
   fragments: { key: 'FragmentKey', value: 'Fragment', keySize: 40, valueSize: 4, maxEntries: 8192 },
   excluded_cgroups: { key: null, value: null, keySize: 8, valueSize: 4, maxEntries: 65536 },
   sock_peers: { key: null, value: 'SockPairs', keySize: 4, valueSize: 180, maxEntries: 0 },
-  counters: { key: null, value: null, keySize: 4, valueSize: 8, maxEntries: 25 },
+  counters: { key: null, value: null, keySize: 4, valueSize: 8, maxEntries: 28 },
   service_stats: { key: null, value: 'Stats', keySize: 4, valueSize: 64, maxEntries: 65536 },
   backend_stats: { key: null, value: 'Stats', keySize: 4, valueSize: 64, maxEntries: 262144 },
   monitor: { key: null, value: 'Monitor', keySize: 4, valueSize: 24, maxEntries: 1 },
   monitored: { key: null, value: null, keySize: 0, valueSize: 0, maxEntries: 1048576 },
   events: { key: null, value: null, keySize: 0, valueSize: 0, maxEntries: 262144 },
-  rate_limits: { key: null, value: 'Rate', keySize: 4, valueSize: 16, maxEntries: 26 },
+  rate_limits: { key: null, value: 'Rate', keySize: 4, valueSize: 16, maxEntries: 29 },
 } as const;
 
 /** Read-only variables of the programs; set before load. */

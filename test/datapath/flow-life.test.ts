@@ -52,7 +52,7 @@ function packetsOf(addresses: Addresses, transport: Transport) {
 }
 
 describe.each(CASES)('over $title', ({ addresses, transport }) => {
-  const { asks } = packetsOf(addresses, transport);
+  const { asks, answers } = packetsOf(addresses, transport);
 
   test('silence ends a flow with all of its entries', () => {
     for (const { loaded, inUse, entries } of [
@@ -68,9 +68,11 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
     }
   });
 
-  test('without a free row a new flow is dropped by that name, unchanged, and the one that is there goes on', () => {
+  test('where every flow is in use a new one is dropped by that name, unchanged, and those that are there go on', () => {
     withOneFlow.program(servicePort(addresses, transport));
     expect(withOneFlow.ingress(asks('S')).verdict).toBe('next');
+    withOneFlow.egress(answers('SA'));
+    expect(withOneFlow.ingress(asks('A')).verdict).toBe('next');
     const second = asks('S', { sourcePort: CLIENT_PORT + 1 });
     const counted = withOneFlow.counted(() => {
       expect(withOneFlow.ingress(second)).toMatchObject({ verdict: 'drop', packet: octetsOf(second) });

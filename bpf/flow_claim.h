@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Room for a new flow: a free row, or that of a flow that is worth less than the new one. */
+#pragma once
+
+#include "flow.h"
+
+#define FLOW_CLAIM_PROBES 32
+
+/*
+ * Who goes first when there is no room; zero: never. What has ended or was silent for too long, then what nobody has answered, then
+ * handshakes that the client has not finished: a flood of first packets takes the place of its own kind. As netfilter's early_drop
+ * spares what is assured, connections that are established and datagrams that were answered stay.
+ */
+__noinline int flow_dispensability(const struct lb_flow_state *s, __u64 now_ns)
+{
+	__u32 flags;
+
+	if (!s)
+		return 0;
+	flags = s->flags;
+	if (flow_is_closed(flags) || flow_is_expired(s, now_ns))
+		return 3;
+	if (!(flags & LB_FLOW_REPLIED))
+		return 2;
+	return s->protocol != IPPROTO_UDP && !(flags & LB_FLOW_ESTABLISHED) ? 1 : 0;
+}
+
+static __always_inline struct lb_flow_state *flow_row(__u32 row)
+{
+	return bpf_map_lookup_elem(&flow_states, &row);
+}
+
+/*
+ * Marks a row busy and says which; -1 where there is none. Looks at a few random places, so that no list of free rows is fought for; where
+ * all are taken, the most dispensable flow among them makes room, of equals the one that was silent for longest.
+ */
+__noinline int flow_claim(void)
+{
+	__u64 now_ns = bpf_ktime_get_coarse_ns(), oldest_ns = 0;
+	struct lb_flow_state *s;
+	__u32 most = 0, victim = 0;
+
+	for (int i = 0; i < FLOW_CLAIM_PROBES; i++) {
+		__u32 row = bpf_get_prandom_u32() % cfg_flow_states, dispensability;
+
+		s = flow_row(row);
+		if (!s)
+			return -1;
+		if (!s->claim && __sync_bool_compare_and_swap(&s->claim, 0, FLOW_BUSY))
+			return row;
+		dispensability = s->claim == FLOW_BUSY ? 0 : flow_dispensability(s, now_ns);
+		if (!dispensability || dispensability < most || (dispensability == most && s->last_seen_ns >= oldest_ns))
+			continue;
+		most = dispensability;
+		oldest_ns = s->last_seen_ns;
+		victim = row;
+	}
+	s = flow_row(victim);
+	if (!most || !s || !flow_release(s))
+		return -1;
+	count(LB_FLOW_EVICTED);
+	/* Else another CPU was faster: its flow is as good as ours. */
+	return __sync_bool_compare_and_swap(&s->claim, 0, FLOW_BUSY) ? (int)victim : -1;
+}
+
+/* The rest of a claimed row: whose packet this is, and that nothing was counted yet. From here on entries of the flow count. */
+static __always_inline void flow_begin(struct lb_flow_state *s, const struct packet *p, __u32 flags)
+{
+	__u32 claim = bpf_get_prandom_u32() | 1;
+
+	s->client = p->key.source;
+	s->client_port = p->key.source_port;
+	s->stack_port = p->key.source_port;
+	s->protocol = p->key.protocol;
+	__builtin_memset(&s->source, 0, sizeof(s->source));
+	s->source_port = 0;
+	s->flags = flags;
+	s->last_seen_ns = bpf_ktime_get_coarse_ns();
+	s->started_ns = s->last_seen_ns;
+	s->request_packets = 0;
+	s->request_bytes = 0;
+	s->reply_packets = 0;
+	s->reply_bytes = 0;
+	*(volatile __u32 *)&s->claim = claim == FLOW_BUSY ? 1 : claim;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The egress guard (rule 6). A connection of the node, or one that netfilter masquerades, may leave with the very address and port that a
+ * flow of ours has taken at the same remote end; its replies would go to our client. Such a connection is given another port here, by a
+ * flow of its own that has no Service: two entries, out and back. (The other order is snat.h's: it does not take what conntrack or a
+ * socket has.)
+ */
+#pragma once
+
+#include "event.h"
+#include "flow_claim.h"
+#include "snat.h"
+
+/* Would the reply to this packet be taken for one of ours? Only ports that we give out can collide, so others cost one comparison. */
+static __always_inline bool guard_is_needed(const struct packet *p)
+{
+	__u16 port = bpf_ntohs(p->key.source_port);
+	struct lb_flow_key reply;
+	struct flow flow = {};
+
+	if (port < cfg_snat_port_min || port > cfg_snat_port_max || !packet_opens(p))
+		return false;
+	flow_key(&reply, LB_IN, p->key.protocol, &p->key.destination, p->key.destination_port, &p->key.source,
+		 p->key.source_port);
+	return flow_find(&reply, &flow) && flow.rewrite.flags & LB_REWRITE_REPLY && !(flow.rewrite.flags & LB_REWRITE_STEER) &&
+	       !flow_is_closed(flow.state->flags) && !flow_is_expired(flow.state, bpf_ktime_get_coarse_ns());
+}
+
+/* Gives the packet's connection a flow with another port. 0, or the counter that names why not. */
+static __noinline int guard(struct __sk_buff *skb, const struct packet *p, const struct lb_device *dev, struct flow *flow)
+{
+	struct lb_flow_state *s;
+	int flow_id;
+	int reason;
+
+	if (!p || !flow)
+		return LB_DROP_FLOWS_FULL;
+	flow_id = flow_claim();
+	s = flow_row(flow_id);
+	if (flow_id < 0 || !s)
+		return LB_DROP_FLOWS_FULL;
+	__builtin_memset(&s->frontend, 0, sizeof(s->frontend));
+	s->frontend_port = 0;
+	s->backend = p->key.destination;
+	s->backend_port = p->key.destination_port;
+	s->service_id = 0;
+	s->backend_id = 0;
+	s->backend_generation = 0;
+	flow_begin(s, p, LB_FLOW_GUARD | LB_FLOW_MASQUERADE);
+	flow->state = s;
+	flow_entry_rewrite(s, flow_id, FLOW_FORWARD_OUT, &flow->rewrite);
+	reason = flow_put(s, flow_id, FLOW_FORWARD_OUT) ? LB_DROP_FLOWS_FULL : snat_resolve(skb, p, dev, flow);
+	if (reason) {
+		flow_release(s);
+		return reason;
+	}
+	count(LB_FLOW_GUARDED);
+	return 0;
+}
