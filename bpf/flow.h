@@ -4,6 +4,7 @@
  * Invariant: an entry counts only while its claim equals its row's claim. So a row can be given to another flow at any
  * time without a scan for leftovers: they are found to be absent, and removed, by whoever meets them.
  * Functions that are not static here are so for the verifier's sake: it proves them once, and not once for each place that calls them.
+ * (They cannot be given a key: before 6.2 memory that a function was handed is refused as one.)
  */
 #pragma once
 
@@ -70,13 +71,10 @@ static __always_inline bool flow_find(const struct lb_flow_key *key, struct flow
 }
 
 /* Removes an entry if it is still the one of this flow. */
-__noinline int flow_forget(const struct lb_flow_key *key, __u32 claim)
+static __noinline int flow_forget(const struct lb_flow_key *key, __u32 claim)
 {
-	struct lb_rewrite *rewrite;
+	struct lb_rewrite *rewrite = bpf_map_lookup_elem(&flows, key);
 
-	if (!key)
-		return 0;
-	rewrite = bpf_map_lookup_elem(&flows, key);
 	if (rewrite && rewrite->claim == claim)
 		bpf_map_delete_elem(&flows, key);
 	return 0;
@@ -109,13 +107,11 @@ __noinline int flow_release(struct lb_flow_state *s)
  * Inserts an entry for a flow of our own. 0: done, or it was there already; -EEXIST: another live flow owns the key; other: no room.
  * An entry of a flow that has ended is removed on the way.
  */
-__noinline int flow_insert(const struct lb_flow_key *key, const struct lb_rewrite *rewrite)
+static __noinline int flow_insert(const struct lb_flow_key *key, const struct lb_rewrite *rewrite)
 {
 	struct flow other;
 	int error;
 
-	if (!key || !rewrite)
-		return -EINVAL;
 	error = bpf_map_update_elem(&flows, key, rewrite, BPF_NOEXIST);
 	if (error != -EEXIST)
 		return error;

@@ -49,7 +49,7 @@ static __always_inline bool flow_has(__u32 flags, enum flow_entry entry)
 	}
 }
 
-__noinline int flow_entry_key(const struct lb_flow_state *s, __u32 entry, struct lb_flow_key *key)
+static __noinline int flow_entry_key(const struct lb_flow_state *s, __u32 entry, struct lb_flow_key *key)
 {
 	if (!s || !key)
 		return -1;
@@ -72,7 +72,7 @@ __noinline int flow_entry_key(const struct lb_flow_state *s, __u32 entry, struct
 	}
 }
 
-__noinline int flow_entry_rewrite(const struct lb_flow_state *s, __u32 flow_id, __u32 entry, struct lb_rewrite *rewrite)
+static __noinline int flow_entry_rewrite(const struct lb_flow_state *s, __u32 flow_id, __u32 entry, struct lb_rewrite *rewrite)
 {
 	if (!s || !rewrite)
 		return -1;

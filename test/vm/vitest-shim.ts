@@ -77,7 +77,7 @@ function titleOf(template: string, values: readonly unknown[]): string {
   return format(named, ...values.slice(0, letters));
 }
 
-/** Adds `each`: one registration for each row; an array is spread over the arguments. */
+/** Adds `each`: one registration for each row; an array is spread over the arguments. And `runIf`: none where it is not wanted. */
 function withEach(register: (title: string, body: Body) => void) {
   const each =
     (rows: readonly unknown[]) =>
@@ -87,7 +87,8 @@ function withEach(register: (title: string, body: Body) => void) {
         register(titleOf(template, values), () => body(...values));
       }
     };
-  return Object.assign(register, { each });
+  const runIf = (isWanted: boolean) => (isWanted ? register : () => {});
+  return Object.assign(register, { each, runIf });
 }
 
 export const describe = withEach((title, body) => {
