@@ -65,17 +65,22 @@ export class HeldConnections {
     objects: Objects,
     round: number,
     report: (held: Held, one: Omit<HeldCase, 'socketPath'>) => void,
+    wasLate: (held: Held) => void,
   ): Promise<void> {
     await Promise.all(
       this.#held.map(async (held) => {
         const serving = servingFor(objects, held.probe);
-        const texts = await Promise.all(
-          worlds.map(async ({ network }) =>
-            heldText(held.probe, await namespaceOf(network, held.probe.sender).agent.answers(held.name, TIMEOUT_MS), serving),
-          ),
-        );
-        const [reference = '', turnout = ''] = texts;
         const { probe, endpoint } = held;
+        const ask = async ({ network }: World): Promise<string> =>
+          heldText(probe, await namespaceOf(network, probe.sender).agent.answers(held.name, TIMEOUT_MS), serving);
+        let texts = await Promise.all(worlds.map(ask));
+        if (probe.protocol === 'UDP' && texts.some((text) => text.endsWith(': ETIMEDOUT'))) {
+          // A datagram may be lost; whoever sent it sends another. A flow that is lost stays lost.
+          const again = await Promise.all(worlds.map(ask));
+          if (again[1] !== texts[1]) wasLate(held);
+          texts = again;
+        }
+        const [reference = '', turnout = ''] = texts;
         const isOlder = isUntouched(endpoint, probe);
         const hasLeft = !serving.includes(endpoint);
         report(held, { probe, isServed: serving.length > 0, isOlder, hasLeft, reference, turnout });

@@ -27,9 +27,9 @@ export class Report {
    * A silence that was none at the second look: a refusal that meets connect() at work is heard at the second SYN only (IPv6 in
    * kube-proxy's world, mostly), and a busy machine is late. Turnout's are named, as they are rare.
    */
-  wasLate(round: number, probe: Probe, isTurnout: boolean): void {
+  wasLate(round: number, probe: Probe, isTurnout: boolean, what = ''): void {
     this.#late++;
-    if (isTurnout) console.log(`late in round ${round}, turnout: ${probeText(probe)}`);
+    if (isTurnout) console.log(`late in round ${round}, turnout: ${what}${probeText(probe)}`);
   }
 
   outcomes(round: number, what: string, probe: Probe, reference: Seen, turnout: Seen, objects: Objects): void {

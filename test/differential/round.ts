@@ -39,9 +39,15 @@ export class Rounds {
   }
 
   async probe(round: number, objects: Objects, probes: readonly Probe[], isHolding: boolean): Promise<void> {
-    await this.#held.check(this.#worlds, objects, round, (held, one) => {
-      this.#judgeHeld(round, held.since, { ...one, socketPath: this.#asked.socketPath }, objects);
-    });
+    await this.#held.check(
+      this.#worlds,
+      objects,
+      round,
+      (held, one) => this.#judgeHeld(round, held.since, { ...one, socketPath: this.#asked.socketPath }, objects),
+      ({ probe, since }) => {
+        this.#report.wasLate(round, probe, true, `held since round ${since}, drops so far ${this.#worlds[1].drops()}: `);
+      },
+    );
     const holdable: Probe[] = [];
     await inLanes(lanesOf(probes), async (probe) => {
       const isAgreed = await this.#judge(round, objects, probe);

@@ -27,6 +27,7 @@ export class World {
   #input: ChildProcess['stdin'] = null;
   #answers: AsyncIterator<string> | null = null;
   #marker = 0;
+  #turnout: Turnout | null = null;
 
   constructor(lab: Lab, name: string) {
     this.#lab = lab;
@@ -73,9 +74,18 @@ export class World {
         ...flags,
       ],
     });
+    this.#turnout = turnout;
     turnout.useApiServer(await this.#serve('ebpf', turnout.bpffs));
     await turnout.start();
     await until(`turnout of ${this.name} has the marker`, () => this.#hasMarker(''), SYNC_LIMIT_MS);
+  }
+
+  /** What turnout has dropped since its start, by reason, as JSON. */
+  drops(): string {
+    const { drops = {} } = JSON.parse(this.#turnout?.run('status', '--output=json') ?? '{}') as {
+      drops?: Record<string, number>;
+    };
+    return JSON.stringify(Object.fromEntries(Object.entries(drops).filter(([, count]) => count > 0)));
   }
 
   /** Starts the API server; returns the path of a kubeconfig for it. */
