@@ -15,4 +15,22 @@ export const BRIDGE: readonly Part[] = [
     'untouched.test.ts',
     /a packet that the network card saw but that is for another station passes unchanged/,
   ),
+  part(
+    'an ICMP error to another station is none of ours',
+    { file: 'hook_tc.h', from: 'p.fragment || !packet_is_ours(skb, dev) ?', to: 'p.fragment ?' },
+    'icmp.test.ts',
+    /that is for another station passes unchanged/,
+  ),
+  part(
+    'a flow that came in by a bridge port steers its replies to the bridge',
+    { file: 'hook_tc.h', from: 'steer = dev->flags & LB_DEVICE_BRIDGE_PORT && !choice.masquerade;', to: 'steer = false;' },
+    'bridge.test.ts',
+    /the reply of an endpoint on the same bridge goes to the bridge/,
+  ),
+  part(
+    'a masqueraded flow is not steered',
+    { file: 'hook_tc.h', from: 'LB_DEVICE_BRIDGE_PORT && !choice.masquerade;', to: 'LB_DEVICE_BRIDGE_PORT;' },
+    'bridge.test.ts',
+    /a pod that reaches itself is masqueraded, not steered/,
+  ),
 ];

@@ -1,0 +1,104 @@
+// Rule 4: errors are translated both ways, inner headers included; redirects are dropped.
+import { type Part, part } from '../part.ts';
+
+const FILE = 'icmp.test.ts';
+const BY_BOTH_HOOKS = /that is masqueraded finds its way from .*, by both hooks/;
+
+export const ICMP: readonly Part[] = [
+  part(
+    'a redirect about a translated flow is dropped',
+    { file: 'icmp.h', from: 'if (icmp_redirect_is_ours(skb, p)) {', to: 'if (0) {' },
+    FILE,
+    /a redirect .*about a translated flow is dropped by that name, unchanged/,
+  ),
+  part(
+    'the packet in an ICMPv6 redirect is found behind other options',
+    { file: 'icmp.h', from: 'at += head[1] * 8;', to: 'return 0;' },
+    FILE,
+    /a redirect over IPv6 about a translated flow is dropped by that name, unchanged/,
+  ),
+  part(
+    'errors are translated on the way in',
+    { file: 'hook_tc.h', from: 'ICMP_UNKNOWN : icmp_translate(skb, &p);', to: 'ICMP_UNKNOWN : ICMP_UNKNOWN;' },
+    FILE,
+    /of the client about a reply reaches the endpoint/,
+    BY_BOTH_HOOKS,
+  ),
+  part(
+    'errors are translated on the way out',
+    { file: 'icmp.h', from: '\treturn icmp_translate(skb, p);', to: '\treturn ICMP_UNKNOWN;' },
+    FILE,
+    /of a router on the way to the endpoint names the address that the client asked/,
+    /of the endpoint comes from the address that the client asked/,
+    BY_BOTH_HOOKS,
+  ),
+  part(
+    'the address inside an error is translated',
+    {
+      file: 'icmp.h',
+      from: 'if (icmp_rewrite_inner_address(skb, p, &inner, &to) ||\n\t    icmp_rewrite_inner_ports',
+      to: 'if (icmp_rewrite_inner_ports',
+    },
+    FILE,
+    /of a router on the way to the endpoint names the address/,
+    BY_BOTH_HOOKS,
+  ),
+  part(
+    'the ports inside an error are translated',
+    {
+      file: 'icmp.h',
+      from: ' ||\n\t    icmp_rewrite_inner_ports(skb, p, &inner, flow.rewrite.destination_port, flow.rewrite.source_port))',
+      to: ')',
+    },
+    FILE,
+    /of a router on the way to the endpoint names the address/,
+    BY_BOTH_HOOKS,
+  ),
+  part(
+    'an error that comes in goes to the other end of the flow',
+    {
+      file: 'icmp.h',
+      from: '(in || lb_addr_equal(&p->key.source, &turned.source))',
+      to: '(!in && lb_addr_equal(&p->key.source, &turned.source))',
+    },
+    FILE,
+    /of the client about a reply reaches the endpoint/,
+    BY_BOTH_HOOKS,
+  ),
+  part(
+    "a backend's own error comes from the Service",
+    { file: 'icmp.h', from: '(in || lb_addr_equal(&p->key.source, &turned.source))', to: 'in' },
+    FILE,
+    /of the endpoint comes from the address that the client asked/,
+  ),
+  part(
+    "a router's error keeps the router's address",
+    { file: 'icmp.h', from: '(in || lb_addr_equal(&p->key.source, &turned.source)) && ', to: '' },
+    FILE,
+    /of a router on the way to the endpoint names the address that the client asked, and stays the router's/,
+  ),
+  part(
+    'only errors are looked into',
+    { file: 'icmp.h', from: 'return type == 3 || type == 4 || type == 11 || type == 12;', to: 'return true;' },
+    FILE,
+    /an echo .*that carries the head of a packet of a flow passes unchanged.*IPv4/,
+  ),
+  part(
+    "the other family's ICMP is none",
+    { file: 'packet.h', from: 'return p->is_v4 ? PARSE_OK : PARSE_OTHER;', to: 'return PARSE_OK;' },
+    FILE,
+    /IPv6 .* that names the other family's ICMP as its protocol passes unchanged/,
+  ),
+  part(
+    'the sum over an IPv4 error follows the sum over the header inside',
+    { file: 'icmp.h', from: 'bpf_l4_csum_replace(skb, icmp_checksum, before, after, sizeof(after)) ||\n\t    ', to: '' },
+    FILE,
+    /IPv4 .* of a router on the way to the endpoint names the address/,
+  ),
+  part(
+    'the sum over an IPv6 error follows the address inside',
+    { file: 'icmp.h', from: 'if (bpf_l4_csum_replace(skb, icmp_checksum, 0, difference, 0))\n\t\t\treturn -1;', to: '' },
+    FILE,
+    /IPv6 .* of a router on the way to the endpoint names the address/,
+  ),
+];

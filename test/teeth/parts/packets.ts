@@ -1,0 +1,109 @@
+// From octets to a 5-tuple and back: options, extension headers, fragments, checksums.
+import { type Part, part } from '../part.ts';
+
+const FRAGMENTS = 'fragments.test.ts';
+const SCTP = 'sctp-checksum.test.ts';
+
+export const PACKETS: readonly Part[] = [
+  part(
+    'the ports of IPv4 are behind its options',
+    { file: 'packet.h', from: 'p->l4_offset = p->l3_offset + ip->ihl * 4;', to: 'p->l4_offset = p->l3_offset + 20;' },
+    'translation.test.ts',
+    /a translation leaves alone TTL, TOS, flags, identification and options of IPv4/,
+  ),
+  part(
+    'the ports of IPv6 are behind its extension headers',
+    {
+      file: 'packet.h',
+      from: '} else if (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS) {',
+      to: '} else if (0) {',
+    },
+    'translation.test.ts',
+    /a translation leaves alone hop limit, traffic class, flow label and extension headers of IPv6/,
+  ),
+  part(
+    'later fragments are found at ingress',
+    { file: 'hook_tc.h', from: 'if (p.fragment && !fragment_ports(&p))\n\t\treturn leave(skb, dev, &p);\n\n', to: '' },
+    FRAGMENTS,
+    /a later fragment follows the first one, only its address changed/,
+    /fragments of a masqueraded datagram leave with the address of this node/,
+  ),
+  part(
+    'later fragments are found at egress',
+    { file: 'hook_tc.h', from: 'if (p.fragment && !fragment_ports(&p))\n\t\treturn leave(skb, dev, &p);\n\tif', to: 'if' },
+    FRAGMENTS,
+    /fragments of the reply get the address that was asked/,
+    /fragments of a masqueraded datagram leave with the address of this node/,
+  ),
+  part(
+    'fragments are those of one datagram',
+    { file: 'fragment.h', from: '.id = p->fragment_id,', to: '.id = 0,' },
+    FRAGMENTS,
+    /a later fragment of another datagram, or of another client, is not taken for this one/,
+  ),
+  part(
+    'a later fragment has no checksum',
+    { file: 'nat.h', from: 'p->fragment != PACKET_LATER_FRAGMENT && p->key.protocol', to: 'p->key.protocol' },
+    FRAGMENTS,
+    /a later fragment follows the first one, only its address changed/,
+  ),
+  part(
+    'a later fragment has no ports to write',
+    { file: 'nat.h', from: 'if (p->fragment == PACKET_LATER_FRAGMENT)\n\t\treturn 0;', to: '' },
+    FRAGMENTS,
+    /a later fragment follows the first one, only its address changed/,
+  ),
+  part(
+    'SCTP fragments whose ports would change go',
+    {
+      file: 'nat.h',
+      from: 'if (p->key.protocol == IPPROTO_SCTP && p->fragment && !nat_ports_stay',
+      to: 'if (0 && !nat_ports_stay',
+    },
+    FRAGMENTS,
+    /are dropped by that name where ports change, all of them, unchanged/,
+  ),
+  part(
+    'a UDP checksum of zero means none, and none becomes zero',
+    { file: 'nat.h', from: 'return p->key.protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;', to: 'return 0;' },
+    'checksum.test.ts',
+    /a checksum of zero stays zero on the way in and out/,
+    /a checksum that becomes zero is written as 0xffff/,
+  ),
+  part(
+    'the IPv4 header has a checksum of its own',
+    {
+      file: 'nat.h',
+      from: 'if (bpf_l3_csum_replace(skb, ip_checksum, from->word[3], to->word[3], sizeof(__be32)))\n\t\treturn -1;',
+      to: '',
+    },
+    'checksum.test.ts',
+    /over IPv4 .* three hundred packets/,
+  ),
+  part(
+    'the CRC of SCTP follows the ports',
+    {
+      file: 'nat.h',
+      from: 'header.checksum ^= crc32c_word(crc32c_change(crc32c_word(*(__be32 *)&difference), length));',
+      to: '',
+    },
+    SCTP,
+    /the CRC over .* is right at each hook/,
+  ),
+  part(
+    'the CRC of SCTP covers what the IP header says is the packet',
+    {
+      file: 'nat.h',
+      from: 'return length >= headers + sizeof(struct sctp_header) + sizeof(struct sctp_chunk) ? length - headers : 0;',
+      to: 'return skb->len - p->l4_offset;',
+    },
+    SCTP,
+    /covers what the IP header says is the packet, not what pads the frame/,
+  ),
+  part(
+    'a CRC of zero is none yet',
+    { file: 'nat.h', from: 'if (header.checksum) {', to: 'if (1) {' },
+    SCTP,
+    /of zero stays zero on all four ways/,
+  ),
+];
