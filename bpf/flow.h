@@ -167,18 +167,47 @@ __noinline int flow_repair(const struct lb_flow_state *s, __u32 flow_id)
 }
 
 /*
+ * Who resets a connection forgets it: what comes from the other side afterwards was under way, FIN and all, and is not life. What comes
+ * from the same side is: its reset was none (a forged one, or one outside of the window), and netfilter, which knows the window, would
+ * not have believed it either. A FIN is not enough: it may have been overtaken, and after it nothing is long to live.
+ */
+static __always_inline void flow_track_reset(bool reply, __u32 *set, __u32 *clear)
+{
+	*set |= LB_FLOW_RESET | (reply ? LB_FLOW_BACKEND_RESET : 0);
+	*clear = reply ? 0 : LB_FLOW_BACKEND_RESET;
+}
+
+static __always_inline __u32 flow_track_alive(bool reply, __u32 flags)
+{
+	return reply == !!(flags & LB_FLOW_BACKEND_RESET) ? LB_FLOW_RESET | LB_FLOW_BACKEND_RESET : 0;
+}
+
+/*
  * An association ends by ABORT or SHUTDOWN COMPLETE. The steps before (SHUTDOWN, SHUTDOWN ACK) shorten nothing: data may still be under way.
  * Its middle is whatever the client says after the backend's first packet, but for an INIT sent again: COOKIE ECHO, as a rule.
  */
 static __always_inline void flow_track_sctp(const struct packet *p, bool reply, __u32 flags, __u32 *set, __u32 *clear)
 {
 	if (p->sctp_chunk == SCTP_ABORT || p->sctp_chunk == SCTP_SHUTDOWN_COMPLETE) {
-		*set |= LB_FLOW_RESET;
+		flow_track_reset(reply, set, clear);
 		return;
 	}
-	/* Life after the end: its verification tag was wrong and the peer ignored it. */
-	*clear = LB_FLOW_RESET;
+	*clear = flow_track_alive(reply, flags);
 	if (!reply && flags & LB_FLOW_REPLIED && !packet_opens(p))
+		*set |= LB_FLOW_ESTABLISHED;
+}
+
+static __always_inline void flow_track_tcp(const struct packet *p, bool reply, __u32 flags, __u32 *set, __u32 *clear)
+{
+	if (p->tcp_flags & TCP_FLAG_RST_BIT) {
+		flow_track_reset(reply, set, clear);
+		return;
+	}
+	if (p->tcp_flags & TCP_FLAG_FIN_BIT)
+		*set |= reply ? LB_FLOW_BACKEND_FIN : LB_FLOW_CLIENT_FIN;
+	else
+		*clear = flow_track_alive(reply, flags);
+	if (!reply && flags & LB_FLOW_REPLIED && p->tcp_flags & TCP_FLAG_ACK_BIT)
 		*set |= LB_FLOW_ESTABLISHED;
 }
 
@@ -195,18 +224,8 @@ static __always_inline void flow_track(const struct flow *flow, const struct pac
 	}
 	if (reply)
 		set |= LB_FLOW_REPLIED;
-	if (p->key.protocol == IPPROTO_TCP && p->fragment != PACKET_LATER_FRAGMENT) {
-		if (p->tcp_flags & TCP_FLAG_RST_BIT) {
-			set |= LB_FLOW_RESET;
-		} else {
-			/* Life after RST: it was outside the window and the peer ignored it. */
-			clear = LB_FLOW_RESET;
-			if (!reply && flags & LB_FLOW_REPLIED && p->tcp_flags & TCP_FLAG_ACK_BIT)
-				set |= LB_FLOW_ESTABLISHED;
-			if (p->tcp_flags & TCP_FLAG_FIN_BIT)
-				set |= reply ? LB_FLOW_BACKEND_FIN : LB_FLOW_CLIENT_FIN;
-		}
-	}
+	if (p->key.protocol == IPPROTO_TCP && p->fragment != PACKET_LATER_FRAGMENT)
+		flow_track_tcp(p, reply, flags, &set, &clear);
 	if (p->key.protocol == IPPROTO_SCTP && p->fragment != PACKET_LATER_FRAGMENT)
 		flow_track_sctp(p, reply, flags, &set, &clear);
 	if ((flags & set) == set && !(flags & clear))

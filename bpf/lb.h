@@ -208,6 +208,8 @@ enum lb_flow_flag {
 	LB_FLOW_MASQUERADE = 128,  /* wants a source of ours at its first egress */
 	LB_FLOW_OWN_ADDRESS = 256, /* that source is the address behind the client's alias: kube-proxy would not masquerade */
 	LB_FLOW_GUARD = 512,       /* no Service: a connection of the node whose port a flow of ours had taken (rule 6) */
+	/* with LB_FLOW_RESET: it was the backend who said so last, not the client */
+	LB_FLOW_BACKEND_RESET = 1024,
 };
 
 /*

@@ -285,6 +285,7 @@ export const FlowFlag = {
   LB_FLOW_MASQUERADE: 128,
   LB_FLOW_OWN_ADDRESS: 256,
   LB_FLOW_GUARD: 512,
+  LB_FLOW_BACKEND_RESET: 1024,
 } as const;
 
 /** enum lb_event_kind */

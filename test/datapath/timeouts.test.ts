@@ -29,7 +29,16 @@ const LIVES: readonly [Transport, string, Timeout][] = [
   ['TCP', '>S <SA >A <FA >FA <A', 'tcpClosedNs'],
   ['TCP', '>S <SA >A >R', 'tcpClosedNs'],
   ['TCP', '>S <RA', 'tcpClosedNs'],
-  ['TCP', '>S <SA >A <R >PA', 'tcpEstablishedNs'], // the RST was ignored: it lay outside the window
+  // Who sends RST has forgotten the connection: what the other side had under way is no life, nor is a FIN that was overtaken.
+  ['TCP', '>S <SA >A >R <PA <FA', 'tcpClosedNs'],
+  ['TCP', '>S <SA >A <R >PA >FA', 'tcpClosedNs'],
+  ['TCP', '>S <SA >A >R >FA', 'tcpClosedNs'],
+  ['TCP', '>S <SA >A <RA <FA', 'tcpClosedNs'],
+  // Who goes on has not sent it: it was forged, or lay outside of the window.
+  ['TCP', '>S <SA >A <R <PA', 'tcpEstablishedNs'],
+  ['TCP', '>S <SA >A >R >PA', 'tcpEstablishedNs'],
+  ['TCP', '>S <SA >A <R >PA <A', 'tcpEstablishedNs'],
+  ['TCP', '>S <SA >A >FA >R >A', 'tcpCloseWaitNs'],
   ['UDP', '>', 'udpUnrepliedNs'],
   ['UDP', '> > >', 'udpUnrepliedNs'],
   ['UDP', '> <', 'udpStreamNs'],
@@ -46,7 +55,8 @@ const LIVES: readonly [Transport, string, Timeout][] = [
   ['SCTP', '>INIT <INIT_ACK >COOKIE_ECHO <SHUTDOWN >SHUTDOWN_ACK <SHUTDOWN_COMPLETE', 'sctpClosedNs'],
   ['SCTP', '>INIT <INIT_ACK >COOKIE_ECHO >ABORT', 'sctpClosedNs'],
   ['SCTP', '>INIT <ABORT', 'sctpClosedNs'],
-  ['SCTP', '>INIT <INIT_ACK >COOKIE_ECHO <ABORT >DATA', 'sctpEstablishedNs'], // the ABORT was ignored: its tag was wrong
+  ['SCTP', '>INIT <INIT_ACK >COOKIE_ECHO <ABORT >DATA', 'sctpClosedNs'],
+  ['SCTP', '>INIT <INIT_ACK >COOKIE_ECHO <ABORT >DATA <SACK', 'sctpEstablishedNs'], // the ABORT was ignored: its tag was wrong
 ];
 
 const datapaths = new Map<Timeout, Datapath>();
