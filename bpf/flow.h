@@ -103,6 +103,15 @@ __noinline int flow_release(struct lb_flow_state *s)
 	return 1;
 }
 
+/* True while a flow that goes on owns this key. */
+static __noinline int flow_is_live(const struct lb_flow_key *key)
+{
+	struct flow other;
+
+	return flow_find(key, &other) && !flow_is_closed(other.state->flags) &&
+	       !flow_is_expired(other.state, bpf_ktime_get_coarse_ns());
+}
+
 /*
  * Inserts an entry for a flow of our own. 0: done, or it was there already; -EEXIST: another live flow owns the key; other: no room.
  * An entry of a flow that has ended is removed on the way.

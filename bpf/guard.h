@@ -26,12 +26,14 @@ static __always_inline bool guard_is_needed(const struct packet *p)
 	       !flow_is_closed(flow.state->flags) && !flow_is_expired(flow.state, bpf_ktime_get_coarse_ns());
 }
 
-/* Gives the packet's connection a flow with another port. 0, or the counter that names why not. */
-static __noinline int guard(struct __sk_buff *skb, const struct packet *p, const struct lb_device *dev, struct flow *flow)
+/*
+ * Gives the packet's connection a flow whose port is still to be found: the caller does it, as for any masqueraded flow, since the two calls
+ * one below the other would need too much stack. 0, or the counter that names why not.
+ */
+static __noinline int guard(const struct packet *p, struct flow *flow)
 {
 	struct lb_flow_state *s;
 	int flow_id;
-	int reason;
 
 	if (!p || !flow)
 		return LB_DROP_FLOWS_FULL;
@@ -49,11 +51,9 @@ static __noinline int guard(struct __sk_buff *skb, const struct packet *p, const
 	flow_begin(s, p, LB_FLOW_GUARD | LB_FLOW_MASQUERADE);
 	flow->state = s;
 	flow_entry_rewrite(s, flow_id, FLOW_FORWARD_OUT, &flow->rewrite);
-	reason = flow_put(s, flow_id, FLOW_FORWARD_OUT) ? LB_DROP_FLOWS_FULL : snat_resolve(skb, p, dev, flow);
-	if (reason) {
+	if (flow_put(s, flow_id, FLOW_FORWARD_OUT)) {
 		flow_release(s);
-		return reason;
+		return LB_DROP_FLOWS_FULL;
 	}
-	count(LB_FLOW_GUARDED);
 	return 0;
 }

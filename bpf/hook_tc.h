@@ -346,7 +346,7 @@ SEC("tcx/egress") int tc_egress(struct __sk_buff *skb)
 	if (!flow_find(&p.key, &flow)) {
 		if (!guard_is_needed(&p))
 			return leave(skb, dev, &p);
-		reason = guard(skb, &p, dev, &flow);
+		reason = guard(&p, &flow);
 		if (reason)
 			return drop(skb, &p, reason, 0);
 	}
@@ -363,6 +363,8 @@ SEC("tcx/egress") int tc_egress(struct __sk_buff *skb)
 		skb->mark &= ~cfg_masquerade_mark;
 		if (flow.rewrite.flags & LB_REWRITE_PENDING) {
 			reason = snat_resolve(skb, &p, dev, &flow);
+			if (reason && flow.state->flags & LB_FLOW_GUARD)
+				flow_release(flow.state); /* it has no other purpose */
 			if (reason)
 				return drop(skb, &p, reason, flow.state->service_id);
 		}
