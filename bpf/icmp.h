@@ -71,6 +71,26 @@ static __always_inline __u32 icmp_redirect_inner(struct __sk_buff *skb, const st
 	return 0;
 }
 
+/* From `at`, behind the inner IPv6 header, to behind its extension headers; 0 where they are cut, or are those of a later fragment. */
+static __noinline int icmp_inner_skip(struct __sk_buff *skb, __u32 at, __u8 *next)
+{
+	struct ipv6_fragment header; /* each header begins with the number of the next, and has eight octets at least */
+
+	if (!next)
+		return 0;
+	for (int i = 0; i < IPV6_EXTENSION_HEADERS_MAX && ipv6_is_extension(*next); i++) {
+		if (bpf_skb_load_bytes(skb, at, &header, sizeof(header)))
+			return 0;
+		at += sizeof(header);
+		if (*next != IPPROTO_FRAGMENT)
+			at += ((struct ipv6_extension *)&header)->length * 8;
+		else if (header.offset & bpf_htons(IPV6_FRAGMENT_OFFSET))
+			return 0;
+		*next = header.next;
+	}
+	return at;
+}
+
 /* False when the inner packet is cut before its ports, is a later fragment, or is of a protocol without ports. */
 static __noinline int icmp_inner(struct __sk_buff *skb, __u32 at, bool is_v4, struct inner *inner)
 {
@@ -91,8 +111,10 @@ static __noinline int icmp_inner(struct __sk_buff *skb, __u32 at, bool is_v4, st
 			return false;
 		lb_addr_set_v6(&inner->key.source, v6.saddr.in6_u.u6_addr32);
 		lb_addr_set_v6(&inner->key.destination, v6.daddr.in6_u.u6_addr32);
+		at = icmp_inner_skip(skb, at + sizeof(v6), &v6.nexthdr);
+		if (!at)
+			return false;
 		inner->key.protocol = v6.nexthdr;
-		at += sizeof(v6);
 	}
 	if (inner->key.protocol != IPPROTO_TCP && inner->key.protocol != IPPROTO_UDP && inner->key.protocol != IPPROTO_SCTP)
 		return false;

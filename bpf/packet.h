@@ -200,6 +200,11 @@ struct ipv6_fragment {
 	__be32 id;
 };
 
+static __always_inline bool ipv6_is_extension(__u8 next)
+{
+	return next == IPPROTO_FRAGMENT || next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS;
+}
+
 static __always_inline enum parse_result parse_v6(void *data, void *data_end, struct packet *p)
 {
 	struct ipv6hdr *ip = data + p->l3_offset;
@@ -230,7 +235,7 @@ static __always_inline enum parse_result parse_v6(void *data, void *data_end, st
 			p->fragment_id = fragment->id;
 			next = fragment->next;
 			offset += sizeof(*fragment);
-		} else if (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS) {
+		} else if (ipv6_is_extension(next)) {
 			extension = data + offset;
 			if ((void *)(extension + 1) > data_end)
 				return PARSE_SHORT;
