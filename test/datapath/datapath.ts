@@ -26,6 +26,7 @@ import {
 import { loadObject, objectPath } from '../../src/datapath/object-file.ts';
 import type { BpfMap } from '../../src/native/bpf-map.ts';
 import type { BpfObject } from '../../src/native/bpf-object.ts';
+import type { BpfProgram } from '../../src/native/bpf-program.ts';
 import { mountBpffs, netnsCookie } from '../../src/native/system.ts';
 import type { ServicePort } from '../../src/state/model.ts';
 import { u32 } from '../native/u32.ts';
@@ -61,6 +62,16 @@ export function configured(flags: Readonly<Record<string, string>>): { config: D
   const texts = new Map(Object.entries({ ...SMALL, ...flags }).map(([name, value]) => [name, [value]]));
   const { config } = loadConfig({ flags: texts, file: null, hostname: 'node-a' });
   return { config: datapathConfig(config, [], netnsCookie()), sizes: { ...tableSizes(config) } };
+}
+
+/** Sends a packet through a tc program. */
+export function outcomeOf(program: BpfProgram, packet: Packet | Uint8Array, mark = 0): Outcome {
+  const context = new Uint8Array(SK_BUFF_SIZE);
+  context.set(u32(mark), MARK_OFFSET);
+  const data = packet instanceof Uint8Array ? packet : octetsOf(packet);
+  const result = program.testRun({ data, context, outputSize: 16384 });
+  const verdict = VERDICTS[result.returnValue | 0] ?? String(result.returnValue | 0);
+  return { verdict, packet: result.data, mark: new DataView(result.context.buffer).getUint32(MARK_OFFSET, true) };
 }
 
 const SMALL = { 'ebpf-flow-table-size': '1024', 'ebpf-service-table-size': '1024', 'ebpf-backend-table-size': '1024' };
@@ -160,12 +171,7 @@ export class Datapath {
   }
 
   #run(program: string, packet: Packet | Uint8Array, mark: number): Outcome {
-    const context = new Uint8Array(SK_BUFF_SIZE);
-    context.set(u32(mark), MARK_OFFSET);
-    const data = packet instanceof Uint8Array ? packet : octetsOf(packet);
-    const result = this.object.program(program).testRun({ data, context, outputSize: 16384 });
-    const verdict = VERDICTS[result.returnValue | 0] ?? String(result.returnValue | 0);
-    return { verdict, packet: result.data, mark: new DataView(result.context.buffer).getUint32(MARK_OFFSET, true) };
+    return outcomeOf(this.object.program(program), packet, mark);
   }
 
   /** What `action` counted: names of enum lb_counter in lower case, without those that stayed. */

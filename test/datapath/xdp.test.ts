@@ -1,5 +1,4 @@
 // The headers that parse and look up know no hook: an XDP program made of them compiles, loads and finds Services.
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,23 +6,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addressOctets } from '../../src/datapath/address.ts';
 import { BpfObject } from '../../src/native/bpf-object.ts';
 import { CASES, CLIENT_PORT, PORT, segment, servicePort, TARGET_PORT } from './cluster.ts';
+import { compile } from './compile.ts';
 import { Datapath } from './datapath.ts';
 import { octetsOf } from './packet/write-packet.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const SHARED = ['frontends', 'backends', 'addresses'];
 const XDP = { drop: 1, pass: 2, tx: 3 };
-
-/** With the Makefile's flags. */
-function compile(source: string, object: string): void {
-  const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
-  const includes = ['build/include', 'build/deps/libbpf/include/uapi'].map((path) => `-I${join(ROOT, path)}`);
-  const flags = ['-g', '-O2', '-target', 'bpf', '-mcpu=v3', '-Wall', '-Werror'];
-  execFileSync(process.env['CLANG'] ?? 'clang-19', [
-    ...[...flags, ...includes, `-I/usr/include/${machine}-linux-gnu`],
-    ...['-c', join(import.meta.dirname, 'programs', source), '-o', object],
-  ]);
-}
 
 let folder: string;
 let datapath: Datapath;
