@@ -69,6 +69,16 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
     expect(pairs.some(([here, there]) => here !== there)).toBe(true);
   });
 
+  test('a client that asks two Services in turn stays with one endpoint of each', () => {
+    datapath.program(
+      web(),
+      web({ name: 'other', clusterIP: addresses.stranger, nodePort: 30081, externalIPs: [], loadBalancerVIPs: [] }),
+    );
+    const toOther = { ...clusterIP, address: addresses.stranger };
+    const pairs = Array.from({ length: 20 }, () => `${connect()} ${connect(toOther)}`);
+    expect(new Set(pairs).size).toBe(1);
+  });
+
   test('an endpoint that leaves is replaced by one, also when it comes back; others that come and go change nothing', () => {
     datapath.program(web());
     const first = connect();

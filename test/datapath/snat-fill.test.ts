@@ -86,7 +86,7 @@ describe.each(FAMILIES)('over $title', ({ addresses }) => {
       [50, 1],
       [75, 1],
       [95, 0.98],
-    ])('at %d %% of the range, new flows get a port of their own: a share of at least %d', (percent, share) => {
+    ])('at %d percent of the range, a share of %d of new flows and more gets a port of its own', (percent, share) => {
       datapath.program(servicePort(addresses, 'TCP'));
       const taken = ports(Math.round((PORTS * percent) / 100));
       take(taken);

@@ -7,7 +7,7 @@ export interface Change {
   readonly to: string;
 }
 
-/** Tests of one file whose full name, describes and title joined by blanks, matches. Every one of them has to fail. */
+/** Tests of one file whose full name, describes and title with ' > ' between them, matches. Every one of them has to fail. */
 export interface Noticed {
   readonly file: string; // from the root of the repository
   readonly name: RegExp;

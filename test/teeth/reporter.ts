@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
 
 export interface Outcome {
-  readonly name: string; // describes and title, joined by blanks
+  readonly name: string; // describes and title, with ' > ' between them
   readonly state: 'passed' | 'failed';
   /** Why it failed: an expectation that does not hold, or something else. */
   readonly by: 'assertion' | 'error' | null;
@@ -24,16 +24,9 @@ const isAssertion = (error: Failure): boolean => error.name === 'AssertionError'
 function outcomeOf(test: TestCase): Outcome | null {
   const { state, errors } = test.result();
   if (state !== 'passed' && state !== 'failed') return null;
-  const name = [...ancestors(test), test.name].join(' ');
   const failures = errors ?? [];
   const by = state === 'passed' ? null : failures.every(isAssertion) ? 'assertion' : 'error';
-  return { name, state, by, message: failures[0]?.message ?? '' };
-}
-
-function ancestors(test: TestCase): string[] {
-  const names: string[] = [];
-  for (let parent = test.parent; parent.type === 'suite'; parent = parent.parent) names.unshift(parent.name);
-  return names;
+  return { name: test.fullName, state, by, message: failures[0]?.message ?? '' };
 }
 
 function errorsOf(module: TestModule): string[] {

@@ -2,6 +2,7 @@
 import { type Part, part } from '../part.ts';
 
 const LIFE = 'flow-life.test.ts';
+const CLAIMS = 'claims.test.ts';
 
 export const FLOWS: readonly Part[] = [
   part(
@@ -70,8 +71,8 @@ export const FLOWS: readonly Part[] = [
     "netfilter's connections to a frontend pass in their midst",
     { file: 'hook_tc.h', from: 'if (known_to_conntrack(skb, &p->key, p->is_v4) ||\n', to: 'if (\n' },
     'conntrack.test.ts',
-    /over .* TCP a packet in the midst of a connection to a ClusterIP passes unchanged/,
-    /over .* TCP a packet in the midst of a flow to a node port passes unchanged/,
+    /over .* TCP > a packet in the midst of a connection to a ClusterIP passes unchanged/,
+    /over .* TCP > a packet in the midst of a flow to a node port passes unchanged/,
   ),
   part(
     "netfilter's UDP flows with a reply pass at a node port",
@@ -81,7 +82,7 @@ export const FLOWS: readonly Part[] = [
       to: '0)\n\t\treturn TCX_NEXT;\n\n\tswitch',
     },
     'conntrack.test.ts',
-    /over .* UDP a packet in the midst of a flow to a node port passes unchanged/,
+    /over .* UDP > a packet in the midst of a flow to a node port passes unchanged/,
   ),
   part(
     'a UDP flow of netfilter without a reply is no reason to pass',
@@ -91,7 +92,7 @@ export const FLOWS: readonly Part[] = [
       to: 'known_to_conntrack(skb, &p->key, p->is_v4))\n\t\treturn TCX_NEXT;\n\n\tswitch',
     },
     'conntrack.test.ts',
-    /over .* UDP a client that was there before the Service gets through/,
+    /over .* UDP > a client that was there before the Service gets through/,
   ),
   part(
     'a SYN sent again keeps its endpoint',
@@ -125,7 +126,7 @@ export const FLOWS: readonly Part[] = [
     'UDP selects again once its endpoint has left',
     { file: 'hook_tc.h', from: 'if (!backend_is_current(s->backend_id, s->backend_generation)) {', to: 'if (0) {' },
     LIFE,
-    /a datagram over .* selects again once its endpoint has left/,
+    /a datagram over .* > selects again once its endpoint has left/,
     /is rejected once the last endpoint has left/,
   ),
   part(
@@ -154,7 +155,7 @@ export const FLOWS: readonly Part[] = [
   ),
   part(
     'without a free row a new flow is dropped',
-    { file: 'new_flow.h', from: 'if (!s)\n\t\treturn NEW_FLOW_FULL;', to: 'if (!s)\n\t\treturn NEW_FLOW_RACED;' },
+    { file: 'new_flow.h', from: 'if (!s)\n\t\treturn NEW_FLOW_FULL;', to: 'if (!s)\n\t\treturn NEW_FLOW_COLLISION;' },
     LIFE,
     /without a free row a new flow is dropped by that name/,
   ),
@@ -163,5 +164,49 @@ export const FLOWS: readonly Part[] = [
     { file: 'new_flow.h', from: 'return error == -EEXIST ? NEW_FLOW_COLLISION : NEW_FLOW_FULL;', to: 'return NEW_FLOW_FULL;' },
     'events.test.ts',
     /a third flow of one client port to one endpoint finds no port in between/,
+  ),
+  part(
+    'an entry counts only while its claim is that of its row',
+    {
+      file: 'flow.h',
+      from: 'return flow->state && flow->state->claim == flow->rewrite.claim;',
+      to: 'return flow->state != NULL;',
+    },
+    CLAIMS,
+    /entries whose row .* are absent, at both hooks/,
+  ),
+  part(
+    'a leftover is taken over',
+    {
+      file: 'flow.h',
+      from: '\tbpf_map_delete_elem(&flows, key);\n\treturn bpf_map_update_elem(&flows, key, rewrite, BPF_NOEXIST);',
+      to: '\treturn -EEXIST;',
+    },
+    CLAIMS,
+    /a leftover gives its key to who needs it/,
+  ),
+  part(
+    'a flow takes along its own entries only',
+    { file: 'flow.h', from: 'if (rewrite && rewrite->claim == claim)', to: 'if (rewrite)' },
+    CLAIMS,
+    /a flow that ends leaves entries alone that are no longer its own/,
+  ),
+  part(
+    'requests keep a flow alive, with both halves',
+    { file: 'hook_tc.h', from: 'flow_track(flow.state, &p, false);', to: ';' },
+    'one-way.test.ts',
+    /requests alone keep/,
+  ),
+  part(
+    'replies keep a flow alive, with both halves',
+    { file: 'hook_tc.h', from: 'flow_track(flow.state, &p, true);', to: ';' },
+    'one-way.test.ts',
+    /replies alone keep/,
+  ),
+  part(
+    'a clock that another processor has read later is no sign of age',
+    { file: 'flow.h', from: 'return now_ns > last_seen_ns && now_ns', to: 'return now_ns' },
+    'one-way.test.ts',
+    /a packet that another processor stamped a moment later than this one looked is not too old/,
   ),
 ];

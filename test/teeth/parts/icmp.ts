@@ -2,6 +2,7 @@
 import { type Part, part } from '../part.ts';
 
 const FILE = 'icmp.test.ts';
+const INNER = 'icmp-inner.test.ts';
 const BY_BOTH_HOOKS = /that is masqueraded finds its way from .*, by both hooks/;
 
 export const ICMP: readonly Part[] = [
@@ -9,13 +10,13 @@ export const ICMP: readonly Part[] = [
     'a redirect about a translated flow is dropped',
     { file: 'icmp.h', from: 'if (icmp_redirect_is_ours(skb, p)) {', to: 'if (0) {' },
     FILE,
-    /a redirect .*about a translated flow is dropped by that name, unchanged/,
+    /a redirect over .* about a translated flow is dropped by that name, unchanged/,
   ),
   part(
     'the packet in an ICMPv6 redirect is found behind other options',
     { file: 'icmp.h', from: 'at += head[1] * 8;', to: 'return 0;' },
     FILE,
-    /a redirect over IPv6 about a translated flow is dropped by that name, unchanged/,
+    /a redirect over IPv6 > about a translated flow is dropped by that name, unchanged/,
   ),
   part(
     'errors are translated on the way in',
@@ -80,8 +81,8 @@ export const ICMP: readonly Part[] = [
   part(
     'only errors are looked into',
     { file: 'icmp.h', from: 'return type == 3 || type == 4 || type == 11 || type == 12;', to: 'return true;' },
-    FILE,
-    /an echo .*that carries the head of a packet of a flow passes unchanged.*IPv4/,
+    INNER,
+    /over IPv4 > (an echo|a message of a kind that nobody knows) that carries the head of a packet of a flow passes unchanged/,
   ),
   part(
     "the other family's ICMP is none",
@@ -100,5 +101,55 @@ export const ICMP: readonly Part[] = [
     { file: 'icmp.h', from: 'if (bpf_l4_csum_replace(skb, icmp_checksum, 0, difference, 0))\n\t\t\treturn -1;', to: '' },
     FILE,
     /IPv6 .* of a router on the way to the endpoint names the address/,
+  ),
+  part(
+    'only errors are looked into, of ICMPv6 too',
+    { file: 'icmp.h', from: 'return type >= 1 && type <= 4;', to: 'return true;' },
+    INNER,
+    /over IPv6 > (an echo|a message of a kind that nobody knows) that carries the head of a packet of a flow passes unchanged/,
+  ),
+  part(
+    'the ports inside an error are behind options',
+    { file: 'icmp.h', from: 'at += v4.ihl * 4;', to: 'at += 20;' },
+    INNER,
+    /over IPv4 .* > about a packet with (options|as many options as there may be) is translated both ways/,
+  ),
+  part(
+    'the ports inside an error are behind extension headers',
+    { file: 'icmp.h', from: 'i < IPV6_EXTENSION_HEADERS_MAX && ipv6_is_extension(*next)', to: 'i < 0' },
+    INNER,
+    /over IPv6 .* > about a packet with .* is translated both ways/,
+  ),
+  part(
+    'a later fragment inside an error has no ports',
+    { file: 'icmp.h', from: ' || v4.frag_off & bpf_htons(IP_FRAGMENT_OFFSET))', to: ')' },
+    INNER,
+    /over IPv4 .* > about a later fragment, whose first octets are no ports, passes unchanged/,
+  ),
+  part(
+    'a later fragment of IPv6 inside an error has no ports',
+    { file: 'icmp.h', from: 'else if (header.offset & bpf_htons(IPV6_FRAGMENT_OFFSET))\n\t\t\treturn 0;', to: '' },
+    INNER,
+    /over IPv6 .* > about a later fragment, whose first octets are no ports, passes unchanged/,
+  ),
+  part(
+    'redirects about requests of a flow are found',
+    {
+      file: 'icmp.h',
+      from: 'return flow_find(&inner.key, &flow) || flow_find(&turned, &flow);',
+      to: 'return flow_find(&inner.key, &flow);',
+    },
+    FILE,
+    /a redirect over .* about a translated flow is dropped by that name, unchanged/,
+  ),
+  part(
+    'redirects about replies of a flow are found',
+    {
+      file: 'icmp.h',
+      from: 'return flow_find(&inner.key, &flow) || flow_find(&turned, &flow);',
+      to: 'return flow_find(&turned, &flow);',
+    },
+    INNER,
+    /a redirect over .* about a reply of a translated flow is dropped by that name, unchanged/,
   ),
 ];

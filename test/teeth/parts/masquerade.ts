@@ -2,6 +2,7 @@
 import { type Part, part } from '../part.ts';
 
 const FILE = 'masquerade.test.ts';
+const PORTS = 'snat-ports.test.ts';
 const LEAVES = /a packet to the .* leaves with an address and a port of this node/;
 
 export const MASQUERADE: readonly Part[] = [
@@ -72,8 +73,63 @@ export const MASQUERADE: readonly Part[] = [
   ),
   part(
     'a port of netfilter is not given out',
-    { file: 'snat.h', from: 'known_to_conntrack(skb, &key, p->is_v4) || ', to: '' },
+    { file: 'snat.h', from: 'known_to_conntrack(skb, key, is_v4) || ', to: '' },
     'conntrack.test.ts',
     /a port that conntrack has given to another flow is not given out/,
+  ),
+  part(
+    'a port of a socket is not given out',
+    { file: 'snat.h', from: ' || known_to_socket(skb, key, is_v4))', to: ')' },
+    PORTS,
+    /a port of a socket of this node is not given out/,
+  ),
+  part(
+    'a flow that has lost its entries finds its port again',
+    { file: 'snat.h', from: 'hash = snat_hash(s);', to: 'hash = bpf_get_prandom_u32();' },
+    PORTS,
+    /a flow whose entries were lost finds the same port again/,
+  ),
+  part(
+    'a port whose flow has ended can be given out',
+    {
+      file: 'flow.h',
+      from: 'return key && flow_find(key, &other) && !flow_is_closed(other.state->flags) &&\n\t       !flow_is_expired(other.state, bpf_ktime_get_coarse_ns());',
+      to: 'return key && flow_find(key, &other);',
+    },
+    PORTS,
+    /when the flow that has the last port is reset, the next one gets it at once/,
+  ),
+  part(
+    'a port is looked for more than a few times',
+    { file: 'snat.h', from: 'i < SNAT_PROBES && error', to: 'i < 16 && error' },
+    'snat-fill.test.ts',
+    /with ports taken here and there > at 95 percent of the range/,
+    /of a range of a hundred ports each is found/,
+  ),
+  part(
+    'each flow looks for a port by a step of its own',
+    { file: 'snat.h', from: 'start + i * step', to: 'start + i' },
+    'snat-fill.test.ts',
+    /with ports taken in .* > at (75|95) percent of the range/,
+  ),
+  part(
+    'a flow that two processors resolve at once has one port',
+    {
+      file: 'snat.h',
+      from: 'if (__sync_fetch_and_or(&s->flags, LB_FLOW_SNAT) & LB_FLOW_SNAT) {',
+      to: '__sync_fetch_and_or(&s->flags, LB_FLOW_SNAT);\n\tif (0) {',
+    },
+    'claims.test.ts',
+    /two first packets of one flow at once/,
+  ),
+  part(
+    'who comes second gives the port back',
+    {
+      file: 'snat.h',
+      from: 'bpf_map_delete_elem(&flows, &key);\n\t\treturn LB_DROP_SNAT_RACED;',
+      to: 'return LB_DROP_SNAT_RACED;',
+    },
+    'claims.test.ts',
+    /two first packets of one flow at once/,
   ),
 ];

@@ -3,23 +3,24 @@ import { type Part, part } from '../part.ts';
 
 const FRAGMENTS = 'fragments.test.ts';
 const SCTP = 'sctp-checksum.test.ts';
+const FRAMES = 'frames.test.ts';
 
 export const PACKETS: readonly Part[] = [
   part(
     'the ports of IPv4 are behind its options',
     { file: 'packet.h', from: 'p->l4_offset = p->l3_offset + ip->ihl * 4;', to: 'p->l4_offset = p->l3_offset + 20;' },
     'translation.test.ts',
-    /a translation leaves alone TTL, TOS, flags, identification and options of IPv4/,
+    /a translation leaves alone > TTL, TOS, flags, identification and options of IPv4/,
   ),
   part(
     'the ports of IPv6 are behind its extension headers',
     {
       file: 'packet.h',
-      from: '} else if (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS) {',
+      from: '} else if (ipv6_is_extension(next)) {',
       to: '} else if (0) {',
     },
     'translation.test.ts',
-    /a translation leaves alone hop limit, traffic class, flow label and extension headers of IPv6/,
+    /a translation leaves alone > hop limit, traffic class, flow label and extension headers of IPv6/,
   ),
   part(
     'later fragments are found at ingress',
@@ -106,4 +107,52 @@ export const PACKETS: readonly Part[] = [
     SCTP,
     /of zero stays zero on all four ways/,
   ),
+  part(
+    'a routing header is one of them',
+    { file: 'packet.h', from: ' || next == IPPROTO_ROUTING', to: '' },
+    'headers.test.ts',
+    /over IPv6 .* > a flow whose packets have (a routing header|each of them) is translated on all four ways/,
+    /a fragment header > behind others is found/,
+  ),
+  part(
+    'a tagged frame is left alone at ingress',
+    {
+      file: 'hook_tc.h',
+      from: 'struct lb_frontend *frontend;\n\tstruct flow flow = {};\n\tstruct packet p;\n\tint verdict;\n\n\tif (!dev || skb->vlan_present)',
+      to: 'struct lb_frontend *frontend;\n\tstruct flow flow = {};\n\tstruct packet p;\n\tint verdict;\n\n\tif (!dev)',
+    },
+    FRAMES,
+    /a tagged frame passes both hooks unchanged/,
+  ),
+  part(
+    'a tagged frame is left alone at egress',
+    {
+      file: 'hook_tc.h',
+      from: 'bpf_map_lookup_elem(&devices, &ifindex);\n\tstruct flow flow = {};\n\tstruct packet p;\n\tint verdict;\n\n\tif (!dev || skb->vlan_present)',
+      to: 'bpf_map_lookup_elem(&devices, &ifindex);\n\tstruct flow flow = {};\n\tstruct packet p;\n\tint verdict;\n\n\tif (!dev)',
+    },
+    FRAMES,
+    /a tagged frame passes both hooks unchanged/,
+  ),
+  part(
+    'where the IP header is, is said by the row of the device',
+    {
+      file: 'hook_tc.h',
+      from: '\n\n\tresult = parse_packet((void *)(long)skb->data, (void *)(long)skb->data_end, dev->l2_length,',
+      to: '\n\n\tresult = parse_packet((void *)(long)skb->data, (void *)(long)skb->data_end, ETH_HLEN,',
+    },
+    FRAMES,
+    /a device without Ethernet header, over .* > (requests|errors) are/,
+  ),
+  {
+    name: 'a partial checksum of IPv6 covers the pseudo header',
+    changes: [
+      {
+        file: 'nat.h',
+        from: '0, difference, flags | BPF_F_PSEUDO_HDR | L4_CSUM_IPV6)) {',
+        to: '0, difference, flags)) {',
+      },
+    ],
+    noticed: [{ file: 'test/netns/offload.test.ts', name: /IPv6 (TCP|UDP) > a pod's packets and the replies arrive/ }],
+  },
 ];

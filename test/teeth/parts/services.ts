@@ -142,13 +142,9 @@ export const SERVICES: readonly Part[] = [
   ),
   part(
     'affinity is of one Service',
-    {
-      file: 'affinity.h',
-      from: 'struct lb_affinity_key key = { .service_id = service_id };',
-      to: 'struct lb_affinity_key key = { .service_id = 1 };',
-    },
+    { file: 'affinity.h', from: 'key.service_id = backend->service_id;', to: 'key.service_id = 0;' },
     AFFINITY,
-    /a client stays with one endpoint/,
+    /a client that asks two Services in turn stays with one endpoint of each/,
   ),
   part(
     'affinity is remembered only where a Service has it',
@@ -164,7 +160,7 @@ export const SERVICES: readonly Part[] = [
       to: '} else if (!local) {\n\t\tcandidates->masquerade = false;',
     },
     POLICY,
-    /no detector client Cluster|no detector.*client.*Cluster/,
+    /with no detector, a packet of a (client|pod) under policy Cluster/,
   ),
   part(
     'pods are short-circuited past policy Local of external frontends',

@@ -119,8 +119,36 @@ export const TIMEOUTS: readonly Part[] = [
   ),
   part(
     'a flow that was silent for too long is ended',
-    { file: 'expire.h', from: 'if (flow_is_expired(s, pass->now_ns) && flow_release(s)) {', to: 'if (0) {' },
+    {
+      file: 'expire.h',
+      from: 'if (flow_is_expired(s, pass->now_ns) && flow_release(s)) {',
+      to: 'if (flow_is_expired(s, pass->first) && flow_release(s)) {',
+    },
     'flow-life.test.ts',
     /silence ends a flow with all of its entries/,
+  ),
+  part(
+    'who did not send a RST cannot take it back',
+    { file: 'flow.h', from: 'return reply == !!(flags & LB_FLOW_BACKEND_RESET) ? ', to: 'return 1 ? ' },
+    FILE,
+    /of TCP that has seen ">S <SA >A (>R <PA <FA|<R >PA >FA)" ends by tcpClosedNs/,
+    /of SCTP that has seen ">INIT <INIT_ACK >COOKIE_ECHO <ABORT >DATA" ends by sctpClosedNs/,
+  ),
+  part(
+    'who goes on has not sent the RST',
+    { file: 'flow.h', from: 'return reply == !!(flags & LB_FLOW_BACKEND_RESET) ? ', to: 'return 0 ? ' },
+    FILE,
+    /of TCP that has seen ">S <SA >A (<R <PA|>R >PA|<R >PA <A)" ends by tcpEstablishedNs/,
+    /of SCTP that has seen ">INIT <INIT_ACK >COOKIE_ECHO <ABORT >DATA <SACK" ends by sctpEstablishedNs/,
+  ),
+  part(
+    'a FIN that a RST has overtaken opens nothing',
+    {
+      file: 'flow.h',
+      from: '\telse\n\t\t*clear = flow_track_alive(reply, flags);',
+      to: '\t*clear = flow_track_alive(reply, flags);',
+    },
+    FILE,
+    /of TCP that has seen ">S <SA >A (>R >FA|<RA <FA)" ends by tcpClosedNs/,
   ),
 ];
