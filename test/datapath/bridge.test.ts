@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { DeviceFlag } from '../../src/datapath/layout.gen.ts';
 import { CASES, CLIENT_PORT, endpoint, PORT, segment, servicePort, TARGET_PORT } from './cluster.ts';
 import { Datapath } from './datapath.ts';
+import { expire } from './expire.ts';
 import { changed, OTHER_MAC, type Packet, PEER_MAC } from './packet/packet.ts';
 import './packet/to-be-packet.ts';
 import { macOctets, octetsOf } from './packet/write-packet.ts';
@@ -10,11 +11,20 @@ import { macOctets, octetsOf } from './packet/write-packet.ts';
 const BRIDGE_MAC = '02:00:00:00:00:b1';
 
 let datapath: Datapath;
+let impatient: Datapath;
 beforeAll(async () => {
-  datapath = await Datapath.load({ device: { flags: DeviceFlag.LB_DEVICE_BRIDGE_PORT, mac: macOctets(BRIDGE_MAC) } });
+  const device = { flags: DeviceFlag.LB_DEVICE_BRIDGE_PORT, mac: macOctets(BRIDGE_MAC) };
+  datapath = await Datapath.load({ device });
+  impatient = await Datapath.load({ device, variables: { tcpSynNs: 0n, udpUnrepliedNs: 0n, sctpInitNs: 0n } });
 });
-beforeEach(() => datapath.forgetFlows());
-afterAll(() => datapath.close());
+beforeEach(() => {
+  datapath.forgetFlows();
+  impatient.forgetFlows();
+});
+afterAll(() => {
+  datapath?.close();
+  impatient?.close();
+});
 
 describe.each(CASES)('over $title', ({ addresses, transport }) => {
   const target = { destination: addresses.endpoint, destinationPort: TARGET_PORT };
@@ -61,6 +71,15 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
     expect(datapath.egress(steered.packet).packet).toBePacket(
       changed(replies(), { destinationMac: BRIDGE_MAC, source: addresses.clusterIP, sourcePort: PORT }),
     );
+  });
+
+  test('a steered flow ends with all of its entries', () => {
+    impatient.program(servicePort(addresses, transport));
+    impatient.ingress(asks(BRIDGE_MAC));
+    expect(impatient.entries).toBe(3); // client in, reply out, steer in
+    // The kernel's coarse clock ticks every few milliseconds: a pass of the expiry ends the flow as soon as it has ticked.
+    while (expire(impatient).inUse > 0);
+    expect(impatient.entries).toBe(0);
   });
 
   test('what the endpoint sends the pod apart from that is not steered', () => {

@@ -6,6 +6,7 @@ import { HOST_PORT } from './parts/host-port.ts';
 import { ICMP } from './parts/icmp.ts';
 import { MASQUERADE } from './parts/masquerade.ts';
 import { PACKETS } from './parts/packets.ts';
+import { PRESSURE } from './parts/pressure.ts';
 import { SERVICES } from './parts/services.ts';
 import { TIMEOUTS } from './parts/timeouts.ts';
 
@@ -18,4 +19,5 @@ export const PARTS: readonly Part[] = [
   ...SERVICES,
   ...PACKETS,
   ...HOST_PORT,
+  ...PRESSURE,
 ];

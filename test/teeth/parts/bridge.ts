@@ -33,4 +33,10 @@ export const BRIDGE: readonly Part[] = [
     'bridge.test.ts',
     /a pod that reaches itself is masqueraded, not steered/,
   ),
+  part(
+    'a steered flow ends with the entry that steers',
+    { file: 'flow.h', from: 'if (!flow_has(flags, entry))', to: 'if (!flow_has(flags, entry) || entry == FLOW_STEER_IN)' },
+    'bridge.test.ts',
+    /a steered flow ends with all of its entries/,
+  ),
 ];

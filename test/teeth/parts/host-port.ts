@@ -25,7 +25,7 @@ export const HOST_PORT: readonly Part[] = [
   ),
   part(
     'no alias leaves the node',
-    { file: 'hook_tc.h', from: 'return drop(skb, p, LB_DROP_HOST_PORT);', to: 'return TCX_NEXT;' },
+    { file: 'hook_tc.h', from: 'return drop(skb, p, LB_DROP_HOST_PORT, 0);', to: 'return TCX_NEXT;' },
     FILE,
     /(ingress|egress) drops and counts what is no Service and no flow/,
     /pings are dropped, errors about nothing too/,

@@ -46,7 +46,7 @@ export const MASQUERADE: readonly Part[] = [
   ),
   part(
     "the client's own port is kept where it is ours to give",
-    { file: 'snat.h', from: 'first >= cfg_snat_port_min && first <= cfg_snat_port_max ?', to: '0 ?' },
+    { file: 'snat.h', from: '!(s->flags & LB_FLOW_GUARD) ?', to: '0 ?' },
     FILE,
     /the client's own port is kept where it lies in the range/,
   ),
@@ -73,13 +73,13 @@ export const MASQUERADE: readonly Part[] = [
   ),
   part(
     'a port of netfilter is not given out',
-    { file: 'snat.h', from: 'known_to_conntrack(skb, key, is_v4) || ', to: '' },
+    { file: 'snat.h', from: ' || known_to_conntrack(skb, &key, is_v4)', to: '' },
     'conntrack.test.ts',
     /a port that conntrack has given to another flow is not given out/,
   ),
   part(
     'a port of a socket is not given out',
-    { file: 'snat.h', from: ' || known_to_socket(skb, key, is_v4))', to: ')' },
+    { file: 'snat.h', from: ' || known_to_socket(skb, &key, is_v4))', to: ')' },
     PORTS,
     /a port of a socket of this node is not given out/,
   ),
@@ -93,8 +93,8 @@ export const MASQUERADE: readonly Part[] = [
     'a port whose flow has ended can be given out',
     {
       file: 'flow.h',
-      from: 'return key && flow_find(key, &other) && !flow_is_closed(other.state->flags) &&\n\t       !flow_is_expired(other.state, bpf_ktime_get_coarse_ns());',
-      to: 'return key && flow_find(key, &other);',
+      from: 'return flow_find(key, &other) && !flow_is_closed(other.state->flags) &&\n\t       !flow_is_expired(other.state, bpf_ktime_get_coarse_ns());',
+      to: 'return flow_find(key, &other);',
     },
     PORTS,
     /when the flow that has the last port is reset, the next one gets it at once/,

@@ -7,13 +7,17 @@ const POLICY = 'policy.test.ts';
 export const SERVICES: readonly Part[] = [
   part(
     'a port that a ClusterIP does not have is rejected',
-    { file: 'hook_tc.h', from: '== KNOWN_ANSWERED ? TCX_NEXT : reject(skb, p);', to: '== KNOWN_ANSWERED ? TCX_NEXT : TCX_NEXT;' },
+    {
+      file: 'hook_tc.h',
+      from: '== KNOWN_ANSWERED ? TCX_NEXT : reject(skb, p, 0);',
+      to: '== KNOWN_ANSWERED ? TCX_NEXT : TCX_NEXT;',
+    },
     'cluster-addresses.test.ts',
     /(a port that no Service has|the target port|the node port) is rejected at a ClusterIP/,
   ),
   part(
     'an unallocated address of a ServiceCIDR is dropped',
-    { file: 'hook_tc.h', from: 'return drop(skb, p, LB_DROP_UNALLOCATED);', to: 'return TCX_NEXT;' },
+    { file: 'hook_tc.h', from: 'return drop(skb, p, LB_DROP_UNALLOCATED, 0);', to: 'return TCX_NEXT;' },
     'cluster-addresses.test.ts',
     /an unallocated address of a ServiceCIDR is dropped/,
   ),
