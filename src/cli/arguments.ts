@@ -8,11 +8,14 @@ import { type FlagTexts, type LoadedConfig, loadConfig } from '../config/load-co
 import { nearest } from '../config/nearest.ts';
 import type { Option } from '../config/option.ts';
 import { EXIT_USAGE, TurnoutError } from '../errors.ts';
-import type { Command, OutputFormat } from './command.ts';
+import type { Command } from './command.ts';
+import { CLEANUP } from './commands/cleanup.ts';
+import { SUB_COMMANDS } from './commands/list.ts';
 import { type FlagArity, normalizeFlags } from './flag-syntax.ts';
 import { formatItem, HELP_TERM_WIDTH, optionTerm } from './help-layout.ts';
-import { COMMAND_HELP, type CommandName, HELP_GROUPS, optionHelp, ROOT_HELP } from './help-text.ts';
+import { HELP_GROUPS, optionHelp, ROOT_HELP } from './help-text.ts';
 import { effectiveCapabilities, requireCapabilities } from './privilege.ts';
+import { isTrue, type SubCommand, textOf, usageError } from './sub-command.ts';
 
 export interface ArgumentOptions {
   /** Printed by --version. */
@@ -29,7 +32,6 @@ export interface ArgumentOptions {
   readonly capabilities?: bigint;
 }
 
-const COMMANDS: readonly CommandName[] = ['status', 'services', 'cleanup'];
 const OWN_FLAGS: Readonly<Record<string, FlagArity>> = {
   config: 'value',
   manifests: 'value',
@@ -37,20 +39,26 @@ const OWN_FLAGS: Readonly<Record<string, FlagArity>> = {
   version: 'boolean',
   help: 'boolean',
 };
-const COMMAND_FLAGS: Readonly<Record<string, FlagArity>> = { output: 'value', namespace: 'value', 'all-endpoints': 'boolean' };
+/** Flags of each sub-command; a name may be a switch of one and take a value of another. */
+const COMMAND_FLAGS: ReadonlyMap<string, ReadonlyMap<string, FlagArity>> = new Map(
+  SUB_COMMANDS.map(({ name, flags }) => [
+    name,
+    new Map(flags.map((flag) => [flag.name, flag.placeholder === undefined ? 'boolean' : 'value'])),
+  ]),
+);
 
 /** Throws a TurnoutError with exit code 2 for anything that was asked wrongly; its message names all of it. */
 export function parseArguments(argv: readonly string[], options: ArgumentOptions): Command {
   const settings: readonly Option<unknown>[] = [...Object.values(KUBE_PROXY_OPTIONS), ...Object.values(EBPF_OPTIONS)];
   const arities = new Map<string, FlagArity>([
     ...Object.entries(OWN_FLAGS),
-    ...Object.entries(COMMAND_FLAGS),
+    ...[...COMMAND_FLAGS.values()].flatMap((flags) => [...flags]),
     ...Object.entries(IGNORED_FLAGS),
   ]);
   for (const option of settings) arities.set(option.flag, option.kind.isBoolean === true ? 'boolean' : 'value');
-  const normalized = normalizeFlags(argv, arities).flatMap(plainHelp);
+  const normalized = normalizeFlags(argv, arities, COMMAND_FLAGS).flatMap(plainHelp);
   const [first, topic] = normalized;
-  if (first === 'help' && topic !== undefined && !topic.startsWith('-') && !isCommandName(topic)) throw unknownCommand(topic);
+  if (first === 'help' && topic !== undefined && !topic.startsWith('-') && !subCommand(topic)) throw unknownCommand(topic);
 
   let printed = '';
   let command: Command | null = null;
@@ -59,8 +67,8 @@ export function parseArguments(argv: readonly string[], options: ArgumentOptions
       printed += text;
     },
     columns: options.columns ?? 100,
-    run: (name, flags, operands) => {
-      command = buildCommand(name, flags, operands, options);
+    run: (subCommand, flags, operands) => {
+      command = buildCommand(subCommand, flags, operands, options);
     },
   });
   try {
@@ -77,7 +85,8 @@ export function parseArguments(argv: readonly string[], options: ArgumentOptions
 interface ParserHooks {
   readonly print: (text: string) => void;
   readonly columns: number;
-  readonly run: (name: CommandName | 'run', flags: FlagTexts, operands: readonly string[]) => void;
+  /** subCommand is null for the proxy itself. */
+  readonly run: (subCommand: SubCommand | null, flags: FlagTexts, operands: readonly string[]) => void;
 }
 
 function buildParser(settings: readonly Option<unknown>[], hooks: ParserHooks): Parser {
@@ -116,29 +125,25 @@ function buildParser(settings: readonly Option<unknown>[], hooks: ParserHooks): 
   );
   root.addOption(textOption('version <true|false>', 'Print the version.').helpGroup(HELP_GROUPS.kubeProxy));
   for (const flag of Object.keys(IGNORED_FLAGS)) root.addOption(textOption(`${flag} <VALUE>`, '').hideHelp());
-  root.action((_options: unknown, parser: Parser) => hooks.run('run', flagTexts(parser), parser.args));
-  for (const name of COMMANDS) addCommand(root, name, hooks);
+  root.action((_options: unknown, parser: Parser) => hooks.run(null, flagTexts(parser), parser.args));
+  for (const subCommand of SUB_COMMANDS) addCommand(root, subCommand, hooks);
   return root;
 }
 
-function addCommand(root: Parser, name: CommandName, hooks: ParserHooks): void {
-  const help = COMMAND_HELP[name];
+function addCommand(root: Parser, subCommand: SubCommand, hooks: ParserHooks): void {
+  const { name, summary, description, examples, flags, operands } = subCommand;
   const command = root
     .command(name)
-    .summary(help.summary)
-    .usage('[flags]')
-    .description(help.description)
+    .summary(summary)
+    .usage(operands === undefined ? '[flags]' : `[flags] ${operands}`)
+    .description(description)
     .helpOption('-h, --help', 'Print this.')
-    .addHelpText('after', `\n${help.examples}`);
-  if (name !== 'cleanup')
-    command.addOption(
-      textOption('-o, --output <table|json>', 'How to print it: table for people, json for programs. (default: table)'),
-    );
-  if (name === 'services') {
-    command.addOption(textOption('-n, --namespace <NAME>', 'Only Services of this namespace. (default: all)'));
-    command.addOption(textOption('all-endpoints <true|false>', 'Print every endpoint, not only the first three.'));
+    .addHelpText('after', `\n${examples}`);
+  for (const flag of flags) {
+    const short = flag.short === undefined ? '' : `-${flag.short}, `;
+    command.addOption(textOption(`${short}--${flag.name} <${flag.placeholder ?? 'true|false'}>`, flag.help));
   }
-  command.action((_options: unknown, parser: Parser) => hooks.run(name, flagTexts(parser), parser.args));
+  command.action((_options: unknown, parser: Parser) => hooks.run(subCommand, flagTexts(parser), parser.args));
 }
 
 /** An option that collects each text it is given; what the texts mean is decided by the option tables. */
@@ -161,52 +166,43 @@ function flagTexts(parser: Parser): FlagTexts {
 }
 
 function buildCommand(
-  name: CommandName | 'run',
+  subCommand: SubCommand | null,
   flags: FlagTexts,
   operands: readonly string[],
   options: ArgumentOptions,
 ): Command {
-  const [operand] = operands.filter((text) => text !== '');
-  if (operand !== undefined) {
-    if (name === 'run') throw unknownCommand(operand);
-    throw usageError('BAD_ARGUMENTS', `turnout ${name} takes no argument "${operand}"`);
+  const given = operands.filter((text) => text !== '');
+  const [operand] = given;
+  if (operand !== undefined && subCommand?.operands === undefined) {
+    if (subCommand === null) throw unknownCommand(operand);
+    throw usageError('BAD_ARGUMENTS', `turnout ${subCommand.name} takes no argument "${operand}"`);
   }
-  const version = flags.get('version')?.at(-1);
-  if (version !== undefined && version !== 'false') return { kind: 'print', text: `turnout ${options.version}\n` };
-  const { config, warnings }: LoadedConfig = loadConfig({
+  const version = textOf(flags, 'version');
+  if (version !== null && version !== 'false') return { kind: 'print', text: `turnout ${options.version}\n` };
+  const context: LoadedConfig = loadConfig({
     flags,
-    file: readConfig(flags.get('config')?.at(-1) ?? '', options),
+    file: readConfig(textOf(flags, 'config') ?? '', options),
     hostname: options.hostname ?? hostname(),
   });
+  const asked = subCommand ?? (isTrue(flags, 'cleanup') ? CLEANUP : null);
   const needs = (what: string, isChange: boolean): void =>
     requireCapabilities(what, options.capabilities ?? effectiveCapabilities(), isChange);
-  if (name === 'cleanup' || (name === 'run' && isTrue(flags, 'cleanup'))) {
-    needs('turnout cleanup', true);
-    return { kind: 'cleanup', config, warnings };
+  if (asked !== null) {
+    const command = asked.build(context, flags, given);
+    needs(`turnout ${asked.name}`, asked.isChange === true);
+    return command;
   }
-  if (name === 'run') {
-    const { kubeconfig, master } = config.apiServer;
-    if (config.manifests + kubeconfig + master === '' && !(options.isInCluster ?? isInCluster())) {
-      throw usageError(
-        'NO_SOURCE',
-        'nothing says where Services come from, and this is no pod of a cluster',
-        'start with --kubeconfig=FILE, or with --manifests=DIR, a folder of Service and EndpointSlice files',
-      );
-    }
-    if (config.proxyMode === 'ebpf') needs('mode ebpf', true);
-    return { kind: 'run', config, warnings };
+  const { config } = context;
+  const { kubeconfig, master } = config.apiServer;
+  if (config.manifests + kubeconfig + master === '' && !(options.isInCluster ?? isInCluster())) {
+    throw usageError(
+      'NO_SOURCE',
+      'nothing says where Services come from, and this is no pod of a cluster',
+      'start with --kubeconfig=FILE, or with --manifests=DIR, a folder of Service and EndpointSlice files',
+    );
   }
-  const output = outputFormat(flags);
-  needs(`turnout ${name}`, false);
-  if (name === 'status') return { kind: 'status', config, output, warnings };
-  return {
-    kind: 'services',
-    config,
-    output,
-    namespace: flags.get('namespace')?.at(-1) ?? '',
-    allEndpoints: isTrue(flags, 'all-endpoints'),
-    warnings,
-  };
+  if (config.proxyMode === 'ebpf') needs('mode ebpf', true);
+  return { kind: 'run', ...context };
 }
 
 /** As client-go finds out. */
@@ -228,31 +224,16 @@ function readConfig(path: string, options: ArgumentOptions): { readonly path: st
   }
 }
 
-function isTrue(flags: FlagTexts, name: string): boolean {
-  const text = flags.get(name)?.at(-1) ?? 'false';
-  if (/^(?:1|t|true)$/i.test(text)) return true;
-  if (/^(?:0|f|false)$/i.test(text)) return false;
-  throw usageError('BAD_ARGUMENTS', `--${name}: "${text}" must be true or false`);
-}
-
-function outputFormat(flags: FlagTexts): OutputFormat {
-  const text = flags.get('output')?.at(-1) ?? 'table';
-  if (text === 'table' || text === 'json') return text;
-  throw usageError('BAD_ARGUMENTS', `--output: "${text}" must be table or json`);
-}
-
 /** The parser knows no --help=true, which is what normalizeFlags() makes of --help; --help=false asks for nothing. */
 function plainHelp(argument: string): string[] {
   if (!argument.startsWith('--help=')) return [argument];
   return /=(?:0|f|false)$/i.test(argument) ? [] : ['--help'];
 }
 
-function isCommandName(text: string): text is CommandName {
-  return (COMMANDS as readonly string[]).includes(text);
-}
+const subCommand = (text: string): SubCommand | undefined => SUB_COMMANDS.find(({ name }) => name === text);
 
 function unknownCommand(text: string): TurnoutError {
-  const best = nearest(text, [...COMMANDS, 'help']);
+  const best = nearest(text, [...SUB_COMMANDS.map(({ name }) => name), 'help']);
   return usageError('UNKNOWN_COMMAND', `unknown command "${text}"${best === null ? '' : ` (did you mean ${best}?)`}`);
 }
 
@@ -260,13 +241,10 @@ function unknownCommand(text: string): TurnoutError {
 function misplacedFlag(error: CommanderError): TurnoutError {
   const flag = /unknown option '(--[^'=]+)/.exec(error.message)?.[1];
   if (flag === undefined) return usageError('BAD_ARGUMENTS', error.message.replace(/^error: /, ''));
+  const owners = SUB_COMMANDS.filter(({ flags }) => flags.some(({ name }) => `--${name}` === flag)).map(({ name }) => name);
   return usageError(
     'BAD_ARGUMENTS',
-    `${flag} is a flag of another command`,
-    '`turnout help services` and `turnout help status` tell which',
+    `${flag} is a flag of ${owners.map((name) => `turnout ${name}`).join(', ') || 'another command'}`,
+    `\`turnout help ${owners[0] ?? 'status'}\` explains it`,
   );
-}
-
-function usageError(code: string, message: string, hint = '`turnout --help` shows how it is called'): TurnoutError {
-  return new TurnoutError(code, message, { hint, exitCode: EXIT_USAGE });
 }

@@ -7,9 +7,15 @@ export type FlagArity = 'boolean' | 'value';
 
 /**
  * Rewrites `argv` so that each known flag is `--name=value`. Throws UNKNOWN_FLAG naming every flag that is not in `flags`
- * with the nearest known one, and MISSING_VALUE when the last flag lacks its value.
+ * with the nearest known one, and MISSING_VALUE when the last flag lacks its value. Behind the first word that is in
+ * `commandFlags`, that command's own flags win.
  */
-export function normalizeFlags(argv: readonly string[], flags: ReadonlyMap<string, FlagArity>): string[] {
+export function normalizeFlags(
+  argv: readonly string[],
+  flags: ReadonlyMap<string, FlagArity>,
+  commandFlags: ReadonlyMap<string, ReadonlyMap<string, FlagArity>> = new Map(),
+): string[] {
+  let ownFlags: ReadonlyMap<string, FlagArity> | undefined;
   const normalized: string[] = [];
   const unknown: string[] = [];
   for (let index = 0; index < argv.length; index += 1) {
@@ -20,13 +26,14 @@ export function normalizeFlags(argv: readonly string[], flags: ReadonlyMap<strin
     }
     const match = /^(--?)([^=]+)(?:=(.*))?$/s.exec(argument);
     if (match === null) {
+      ownFlags ??= commandFlags.get(argument);
       normalized.push(argument);
       continue;
     }
     const flag = flagName(match[1] ?? '', match[2] ?? '');
     const name = flag.name;
     let value = flag.value ?? match[3];
-    const arity = flag.isShortUnknown === true ? undefined : flags.get(name);
+    const arity = flag.isShortUnknown === true ? undefined : (ownFlags?.get(name) ?? flags.get(name));
     if (arity === undefined) {
       unknown.push(describeUnknown(match[1] ?? '', match[2] ?? '', name, flags));
       continue;

@@ -2,8 +2,6 @@
 import { formatGoDuration } from '../config/go-duration.ts';
 import type { Option } from '../config/option.ts';
 
-export type CommandName = 'status' | 'services' | 'cleanup';
-
 export const HELP_GROUPS = {
   turnout: "Turnout's own flags (all apply beside --config, and win):",
   kubeProxy: "kube-proxy's flags (* applies beside --config):",
@@ -25,49 +23,6 @@ export const ROOT_HELP = {
       Every Service address and where it leads.
   turnout cleanup
       Remove every trace of it from the kernel.`,
-};
-
-export const COMMAND_HELP: Readonly<
-  Record<CommandName, { readonly summary: string; readonly description: string; readonly examples: string }>
-> = {
-  status: {
-    summary: 'Show whether the datapath is in force, and what it refused.',
-    description:
-      'Shows the version, the running process, where programs are attached, how full the tables are, and what was refused. ' +
-      'Reads the pinned maps, so it works whether or not the proxy is running. Needs root. ' +
-      'Takes --config, --ebpf-bpffs-root and --ebpf-cgroup-root as the proxy does; give them when the proxy was given them.',
-    examples: `Examples:
-  turnout status
-  turnout status --output=json | jq .drops
-  turnout status --ebpf-bpffs-root=/run/node-a/bpf
-      The node whose proxy was started with that flag.`,
-  },
-  services: {
-    summary: 'List the Services that are translated, with their endpoints.',
-    description:
-      'Lists every address and port that is translated: its Service, its endpoints, and its counters. ' +
-      'CONNECTIONS and REJECTS count for a Service port in one IP family, through whichever address, and stand on its first ' +
-      'line (in JSON, on each). External is an external or a load-balancer IP; * is any node-port address of this node. ' +
-      'Reads the pinned maps, so it shows what the kernel does, whether or not the proxy is running. Needs root. ' +
-      'Takes --config, --ebpf-bpffs-root and --ebpf-cgroup-root as the proxy does; give them when the proxy was given them.',
-    examples: `Examples:
-  turnout services
-  turnout services -n kube-system --all-endpoints
-  turnout services --output=json | jq '.[] | select(.endpoints == [])'
-      Services without an endpoint to send to.`,
-  },
-  cleanup: {
-    summary: 'Remove everything turnout put into the kernel.',
-    description:
-      'Detaches the programs and removes the pins, maps and rules of turnout, and nothing else. Connections through ' +
-      'Services stop working. Removing what is not there is success. Stop the proxy first, or it puts all of it back. ' +
-      'Takes --config, --ebpf-bpffs-root and --ebpf-cgroup-root as the proxy does; give them when the proxy was given them. ' +
-      'Needs root.',
-    examples: `Examples:
-  turnout cleanup
-  turnout --cleanup
-      The same, as kube-proxy spells it.`,
-  },
 };
 
 /** One option's help sentence with its default. */

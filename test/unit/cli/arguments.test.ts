@@ -114,7 +114,9 @@ describe('commands', () => {
 
   test('what does not belong to a command is refused', () => {
     expect(refusal('status', 'eth0').message).toBe('turnout status takes no argument "eth0"');
-    expect(refusal('cleanup', '--output=json').message).toContain('--output is a flag of another command');
+    const namespace = refusal('cleanup', '--namespace=a');
+    expect(namespace.message).toBe('--namespace is a flag of turnout services');
+    expect(namespace.hint).toBe('`turnout help services` explains it');
     expect(refusal('status', '--output=xml').message).toContain('must be table or json');
   });
 });

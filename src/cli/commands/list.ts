@@ -1,0 +1,7 @@
+// Every sub-command, in the order of `turnout --help`.
+import type { SubCommand } from '../sub-command.ts';
+import { CLEANUP } from './cleanup.ts';
+import { SERVICES } from './services.ts';
+import { STATUS } from './status.ts';
+
+export const SUB_COMMANDS: readonly SubCommand[] = [STATUS, SERVICES, CLEANUP];
