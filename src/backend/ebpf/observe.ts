@@ -5,11 +5,12 @@ import type { StatusHook, StatusReport } from '../../cli/status-table.ts';
 import { addressText } from '../../datapath/address.ts';
 import { type Frontend, FrontendFlag, LB_FLOW_STATE_SIZE, readFlowState } from '../../datapath/layout.gen.ts';
 import { BpfLink } from '../../native/bpf-link.ts';
-import { BpfMap } from '../../native/bpf-map.ts';
+import type { BpfMap } from '../../native/bpf-map.ts';
 import { Netlink } from '../../native/netlink.ts';
 import { readCounters } from './counters.ts';
 import { clsactDevices, SOCKET_PROGRAMS } from './hooks.ts';
-import { findBpffs, type PinFolder, pinFolders, pinNames } from './pins.ts';
+import { folderInForce, withTables } from './pinned-tables.ts';
+import { type PinFolder, pinNames } from './pins.ts';
 import { PROTOCOL_NUMBERS } from './rows.ts';
 import { ServiceTables } from './service-tables.ts';
 
@@ -21,35 +22,17 @@ const PROTOCOL_NAMES = new Map(
   Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name as ServiceRow['protocol']]),
 );
 
-/** The folder in force: the one with links; during a migration the other is about to go. */
-function folderInForce(bpffsRoot: string): PinFolder | null {
-  const bpffs = findBpffs(bpffsRoot);
-  if (bpffs === null) return null;
-  const folders = pinFolders(bpffs);
-  return folders.find(({ links }) => pinNames(links).length > 0) ?? folders[0] ?? null;
-}
-
-function withMaps<T>(folder: PinFolder, names: readonly string[], use: (maps: BpfMap[]) => T): T {
-  const maps: BpfMap[] = [];
-  try {
-    for (const name of names) maps.push(BpfMap.openPinned(join(folder.maps, name)));
-    return use(maps);
-  } finally {
-    for (const map of maps) map.close();
-  }
-}
-
 export function viewDatapath(bpffsRoot: string): DatapathView {
   const folder = folderInForce(bpffsRoot);
   if (!folder) return NOTHING;
-  return withMaps(folder, ['counters', 'flow_states', 'frontends'], ([counters, flowStates, frontends]) => {
-    if (!counters || !flowStates || !frontends) return NOTHING;
+  return withTables(folder, ['counters', 'flow_states', 'frontends'], (opened) => {
+    const [flowStates, frontends] = [opened.map('flow_states'), opened.map('frontends')];
     const { hooks, warnings } = viewHooks(folder);
     const tables = [
       { name: 'flow_states', used: flowsInUse(flowStates), size: flowStates.maxEntries },
       { name: 'frontends', used: frontends.keys().length, size: frontends.maxEntries },
     ];
-    return { pinFolder: folder.path, hooks, tables, ...readCounters(counters), warnings };
+    return { pinFolder: folder.path, hooks, tables, ...readCounters(opened.map('counters')), warnings };
   });
 }
 
@@ -96,10 +79,9 @@ function viewHooks(folder: PinFolder): { hooks: StatusHook[]; warnings: string[]
 export function viewServices(bpffsRoot: string): ServiceRow[] {
   const folder = folderInForce(bpffsRoot);
   if (!folder) return [];
-  const names = ['frontends', 'backends', 'backend_states', 'service_names', 'service_stats', 'backend_stats'];
-  return withMaps(folder, names, ([frontends, backends, backendStates, serviceNames, serviceStats, backendStats]) => {
-    if (!frontends || !backends || !backendStates || !serviceNames || !serviceStats || !backendStats) return [];
-    const tables = new ServiceTables({ frontends, backends, backendStates, serviceNames, serviceStats, backendStats });
+  const names = ['frontends', 'backends', 'backend_states', 'service_names', 'service_stats', 'backend_stats'] as const;
+  return withTables(folder, names, (opened) => {
+    const tables = ServiceTables.of(opened);
     const serviceNamesById = tables.names();
     return [...tables.frontends()].map(({ frontendKey, frontend }) => {
       const name = serviceNamesById.get(frontend.serviceId);

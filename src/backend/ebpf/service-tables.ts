@@ -22,6 +22,7 @@ import {
   writeFrontendKey,
   writeServiceName,
 } from '../../datapath/layout.gen.ts';
+import type { MapName } from '../../datapath/object-file.ts';
 import type { BpfMap } from '../../native/bpf-map.ts';
 
 export interface ServiceMaps {
@@ -46,7 +47,7 @@ export const keyBytes = (text: string): Uint8Array => new Uint8Array(Buffer.from
 
 export class ServiceTables {
   /** Those of an object, or of whatever else has maps by these names. */
-  static of(object: { map(name: string): BpfMap }): ServiceTables {
+  static of(object: { map(name: MapName): BpfMap }): ServiceTables {
     return new ServiceTables({
       frontends: object.map('frontends'),
       backends: object.map('backends'),
