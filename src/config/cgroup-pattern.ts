@@ -1,11 +1,11 @@
 // Shell patterns of cgroup paths: `*`, `?` and [...] within one element of the path, `**` for any number of elements. Pure.
+import { shellPattern, shellPatternFault } from './shell-pattern.ts';
 
 /** One element of a pattern: what a folder's name must match, or '**'. */
 type Element = RegExp | '**';
 
 /**
- * What is wrong with a pattern, completing "the value ...", or null. Positions count characters from 1. A backslash is an ordinary
- * character: systemd has it in the names of cgroups (dev-disk\x2dlabel).
+ * What is wrong with a pattern, completing "the value ...", or null. Positions count characters from 1.
  */
 export function cgroupPatternFault(pattern: string): string | null {
   if (!pattern.startsWith('/')) return 'must start with / at character 1: paths begin at the root of the socket path';
@@ -24,40 +24,10 @@ function elementFault(element: string, at: number): string | null {
   if (element === '.' || element === '..') return `must not have ${element} as an element at character ${at}`;
   const stars = element.indexOf('**');
   if (element !== '**' && stars >= 0) return `must have ** at character ${at + stars} alone between slashes`;
-  for (let i = 0; i < element.length; i++) {
-    if (element[i] !== '[') continue;
-    const set = setAt(element, i);
-    if (set === null) return `must close the [ at character ${at + i} with a ] in the same element`;
-    const backward = [...set.body.matchAll(/(.)-(.)/g)].find(([, first = '', last = '']) => first > last);
-    if (backward) return `must have the range ${backward[0]} at character ${at + set.start + backward.index} the other way round`;
-    i = set.end;
-  }
-  return null;
+  return shellPatternFault(element, at);
 }
 
-/** The set that opens at `open`: [abc], [a-z], [!a]; a ] that comes first stands for itself. */
-function setAt(element: string, open: number): { body: string; isNegated: boolean; start: number; end: number } | null {
-  const isNegated = element[open + 1] === '!' || element[open + 1] === '^';
-  const start = open + (isNegated ? 2 : 1);
-  const end = element.indexOf(']', start + 1);
-  return end < 0 ? null : { body: element.slice(start, end), isNegated, start, end };
-}
-
-function elementOf(text: string): Element {
-  if (text === '**') return '**';
-  let expression = '';
-  for (let i = 0; i < text.length; i++) {
-    const character = text[i] ?? '';
-    const set = character === '[' ? setAt(text, i) : null;
-    if (set) {
-      expression += `[${set.isNegated ? '^' : ''}${set.body.replace(/[\\\]^[]/g, '\\$&')}]`;
-      i = set.end;
-    } else if (character === '*') expression += '.*';
-    else if (character === '?') expression += '.';
-    else expression += character.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
-  }
-  return new RegExp(`^${expression}$`, 's');
-}
+const elementOf = (text: string): Element => (text === '**' ? '**' : shellPattern(text));
 
 /** How far down a path has come in each pattern: the elements that may match next. Nothing left: nothing below can match. */
 export type CgroupProgress = readonly { readonly pattern: number; readonly next: number }[];
