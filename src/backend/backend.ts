@@ -10,11 +10,26 @@ export interface SyncReport {
   readonly failures: readonly { readonly key: string; readonly message: string }[];
 }
 
+/** What one Service port in one family did. All but `active` only grow. */
+export interface ServiceReading {
+  readonly namespace: string;
+  readonly service: string;
+  /** Its name, or its number where it has none. */
+  readonly port: string;
+  readonly connections: number;
+  readonly active: number;
+  readonly packets: number; // both ways
+  readonly bytes: number;
+  readonly rejects: number;
+  readonly drops: number;
+}
+
 /** What a backend counted, at a scrape. Absolute; names are the datapath's own. */
 export interface BackendReading {
   readonly events: Readonly<Record<string, number>>;
   readonly drops: Readonly<Record<string, number>>;
   readonly tables: Readonly<Record<string, { readonly used: number; readonly size: number }>>;
+  readonly services: readonly ServiceReading[];
 }
 
 export interface Backend {

@@ -1,6 +1,6 @@
 // ADDRESS|CIDR[:PORT] and NAMESPACE/NAME[:PORT] as filters. What is written wrongly is named with its place.
 import { shellPattern, shellPatternFault } from '../config/shell-pattern.ts';
-import { type Cidr, cidrContains, parseCidr, parseIp } from '../state/ip.ts';
+import { type Cidr, cidrContains, isMapped, parseCidr, parseIp } from '../state/ip.ts';
 import { usageError } from './sub-command.ts';
 
 /** Null stands for any. */
@@ -78,14 +78,7 @@ export function matchesEndpoint(filter: EndpointFilter, address: Uint8Array, por
   if (filter.port !== null && filter.port !== port) return false;
   if (filter.block === null) return true;
   // Every IPv4 address lies in ::ffff:0:0/96, and so in ::/0; who writes an IPv6 block means IPv6.
-  return (filter.block.family === 'IPv4') === isIpv4(address) && cidrContains(filter.block, address);
-}
-
-/** Whether 16 octets are an IPv4 address as ::ffff:a.b.c.d. */
-export function isIpv4(address: Uint8Array): boolean {
-  if (address[10] !== 0xff || address[11] !== 0xff) return false;
-  for (let i = 0; i < 10; i++) if (address[i] !== 0) return false;
-  return true;
+  return (filter.block.family === 'IPv4') === isMapped(address) && cidrContains(filter.block, address);
 }
 
 /** Patterns of shells; a Service that does not exist is no fault, since it may have gone. */

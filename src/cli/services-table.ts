@@ -1,6 +1,7 @@
 // `turnout services`: which address leads where.
 import type { OutputFormat } from './command.ts';
 import { formatTable } from './table.ts';
+import { formatOctets } from './units.ts';
 
 /** One frontend: one address, port and protocol that the datapath translates. Filled from the pinned maps. */
 export interface ServiceRow {
@@ -18,8 +19,15 @@ export interface ServiceRow {
   readonly endpoints: readonly string[];
   /** Connections of the Service port in this family, through whichever of its addresses; null when not known. */
   readonly connections: number | null;
-  /** The same, of those that were refused for lack of endpoints. */
+  /** Live flows, and open sockets that connect() translated. */
+  readonly active: number | null;
+  /** Connections that were refused for lack of endpoints. */
   readonly rejects: number | null;
+  /** Packets that were dropped after their Service was known. */
+  readonly drops: number | null;
+  /** Packets and octets of flows, both ways, from the IP header on; translated sockets have none here. */
+  readonly packets: number | null;
+  readonly bytes: number | null;
 }
 
 export interface ServicesOptions {
@@ -29,7 +37,18 @@ export interface ServicesOptions {
 }
 
 const ENDPOINTS_SHOWN = 3;
-const HEADER = ['NAMESPACE/NAME', 'PORT', 'TYPE', 'ADDRESS:PORT/PROTOCOL', 'ENDPOINTS', 'CONNECTIONS', 'REJECTS'];
+const HEADER = [
+  'NAMESPACE/NAME',
+  'PORT',
+  'TYPE',
+  'ADDRESS:PORT/PROTOCOL',
+  'ENDPOINTS',
+  'CONNECTIONS',
+  'ACTIVE',
+  'REJECTS',
+  'DROPS',
+  'BYTES',
+];
 
 const TYPE_NAMES = { ClusterIP: 'ClusterIP', ExternalIP: 'External', NodePort: 'NodePort' };
 
@@ -51,10 +70,17 @@ export function formatServices(rows: readonly ServiceRow[], options: ServicesOpt
       TYPE_NAMES[row.type],
       `${joinHostPort(row.address, row.port)}/${row.protocol}`,
       endpointsText(row.endpoints, options.allEndpoints),
-      ...[row.connections, row.rejects].map((count) => (isFirst ? String(count ?? '-') : '')),
+      ...counterCells(row).map((cell) => (isFirst ? cell : '')),
     ];
   });
-  return formatTable(HEADER, lines, { alignRight: [5, 6] });
+  return formatTable(HEADER, lines, { alignRight: [5, 6, 7, 8, 9] });
+}
+
+function counterCells({ connections, active, rejects, drops, bytes }: ServiceRow): string[] {
+  return [
+    ...[connections, active, rejects, drops].map((count) => String(count ?? '-')),
+    bytes === null ? '-' : formatOctets(bytes),
+  ];
 }
 
 function endpointsText(endpoints: readonly string[], showsAll: boolean): string {

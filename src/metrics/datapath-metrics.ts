@@ -1,5 +1,6 @@
 // Counters that live in BPF maps, read when Prometheus asks. Names come from the datapath: a new counter there is a new label here.
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { registerServiceMetrics, type ServiceReading } from './service-metrics.ts';
 
 /** What the datapath tells at a scrape. Counters are absolute and survive the process, since their maps are pinned. */
 export interface DatapathReading {
@@ -9,9 +10,10 @@ export interface DatapathReading {
   readonly drops: Readonly<Record<string, number>>;
   /** Table name -> rows in use, and rows it can hold. */
   readonly tables: Readonly<Record<string, { readonly used: number; readonly size: number }>>;
+  readonly services: readonly ServiceReading[];
 }
 
-/** Adds the turnout_datapath_* and turnout_table_* metrics. A reader that throws leaves them out of that scrape and is counted. */
+/** Adds the turnout_datapath_*, turnout_table_* and turnout_service_* metrics. A reader that throws leaves them out of that scrape and is counted. */
 export function registerDatapathMetrics(
   registry: Registry,
   read: () => DatapathReading | null,
@@ -51,7 +53,10 @@ export function registerDatapathMetrics(
     registers,
   });
 
+  const setServices = registerServiceMetrics(registry);
+
   function refresh(): void {
+    setServices([]);
     for (const metric of [events, drops, rows, size]) metric.reset();
     let reading: DatapathReading | null = null;
     try {
@@ -67,5 +72,6 @@ export function registerDatapathMetrics(
       rows.set({ table }, use.used);
       size.set({ table }, use.size);
     }
+    setServices(reading.services);
   }
 }

@@ -44,13 +44,16 @@ function writeV6(text: string, octets: Uint8Array): boolean {
   return write(head, 0) && write(tail, halves.length === 2 ? tailAt : 16) && (v4 === undefined || writeV4(v4, octets, 12));
 }
 
-function isMapped(octets: Uint8Array): boolean {
-  return octets[10] === 0xff && octets[11] === 0xff && octets.subarray(0, 10).every((octet) => octet === 0);
+/** Whether 16 octets are an IPv4 address, as ::ffff:a.b.c.d. */
+export function isMapped(octets: Uint8Array): boolean {
+  if (octets[10] !== 0xff || octets[11] !== 0xff) return false;
+  for (let i = 0; i < 10; i++) if (octets[i] !== 0) return false;
+  return true;
 }
 
 /** Canonical text of 16 octets as parseIp makes them. */
 export function formatIp(octets: Uint8Array): string {
-  if (isMapped(octets)) return octets.subarray(12).join('.');
+  if (isMapped(octets)) return `${octets[12]}.${octets[13]}.${octets[14]}.${octets[15]}`;
   const groups = Array.from({ length: 8 }, (_, i) => ((octets[2 * i] ?? 0) << 8) | (octets[2 * i + 1] ?? 0));
   let best = { at: -1, length: 1 }; // a single zero group is not shortened
   for (let at = 0; at < 8; at++) {

@@ -39,6 +39,7 @@ import { type ProgrammerTables, programmerTables } from './programmer-tables.ts'
 import { refusalLog } from './refusal-log.ts';
 import { ServiceProgrammer } from './service-programmer.ts';
 import { StaleUdpSockets } from './stale-udp-sockets.ts';
+import { serviceReadings, TrafficTotals } from './traffic-totals.ts';
 
 /** What NodePort addresses and detectors need to know of the node, as far as it is known. */
 export interface NodeFacts {
@@ -52,6 +53,7 @@ export class EbpfBackend implements Backend {
   readonly #logger: Logger;
   readonly #facts: () => NodeFacts;
   readonly #closers: (() => void)[] = [];
+  readonly #totals = new TrafficTotals();
   #pins: PinFolder | null = null;
   #object: BpfObject | null = null;
   #programmer: ServiceProgrammer | null = null;
@@ -215,14 +217,14 @@ export class EbpfBackend implements Backend {
 
   /** Counters and table fill for metrics; empty before start. */
   reading(): BackendReading {
-    if (!this.#object) return { events: {}, drops: {}, tables: {} };
+    if (!this.#object) return { events: {}, drops: {}, tables: {}, services: [] };
     const { flowTableSize, backendTableSize } = this.#config.ebpf;
     const tables = {
       flow_states: { used: this.#expiry?.inUse ?? 0, size: flowTableSize },
       backends: { used: this.#programmer?.usedBackendRows ?? 0, size: backendTableSize },
       frontends: { used: this.#programmer?.usedFrontends ?? 0, size: this.#config.ebpf.serviceTableSize },
     };
-    return { ...readCounters(this.#object.map('counters')), tables };
+    return { ...readCounters(this.#object.map('counters')), tables, services: serviceReadings(this.#totals.read(this.#object)) };
   }
 
   get pinPath(): string {

@@ -13,6 +13,7 @@ import { folderInForce, withTables } from './pinned-tables.ts';
 import { type PinFolder, pinNames } from './pins.ts';
 import { PROTOCOL_NUMBERS } from './rows.ts';
 import { ServiceTables } from './service-tables.ts';
+import { TRAFFIC_TABLES, TrafficTotals } from './traffic-totals.ts';
 
 /** The part of `turnout status` that the pinned maps and links know. */
 export type DatapathView = Omit<StatusReport, 'version' | 'proxyMode' | 'process'>;
@@ -79,13 +80,13 @@ function viewHooks(folder: PinFolder): { hooks: StatusHook[]; warnings: string[]
 export function viewServices(bpffsRoot: string): ServiceRow[] {
   const folder = folderInForce(bpffsRoot);
   if (!folder) return [];
-  const names = ['frontends', 'backends', 'backend_states', 'service_names', 'service_stats', 'backend_stats'] as const;
-  return withTables(folder, names, (opened) => {
+  return withTables(folder, TRAFFIC_TABLES, (opened) => {
+    const traffic = new Map(new TrafficTotals().read(opened).services.map((one) => [one.service.id, one.traffic]));
     const tables = ServiceTables.of(opened);
     const serviceNamesById = tables.names();
     return [...tables.frontends()].map(({ frontendKey, frontend }) => {
       const name = serviceNamesById.get(frontend.serviceId);
-      const stats = tables.serviceStats(frontend.serviceId);
+      const counts = traffic.get(frontend.serviceId);
       return {
         namespace: name?.namespaceName ?? '?',
         name: name?.name ?? `id ${frontend.serviceId}`,
@@ -95,8 +96,12 @@ export function viewServices(bpffsRoot: string): ServiceRow[] {
         port: frontendKey.port,
         protocol: PROTOCOL_NAMES.get(frontendKey.protocol) ?? 'TCP',
         endpoints: endpointsOf(tables, frontend),
-        connections: Number(stats.connections),
-        rejects: Number(stats.rejects),
+        connections: counts?.connections ?? null,
+        active: counts?.active ?? null,
+        rejects: counts?.rejects ?? null,
+        drops: counts?.drops ?? null,
+        packets: counts ? counts.requestPackets + counts.replyPackets : null,
+        bytes: counts ? counts.requestBytes + counts.replyBytes : null,
       };
     });
   });

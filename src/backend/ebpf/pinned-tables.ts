@@ -24,8 +24,12 @@ export function requireFolder(bpffsRoot: string): PinFolder {
   });
 }
 
-export interface PinnedTables {
+/** The maps of an object, or of pins. */
+export interface Tables {
   map(name: MapName): BpfMap;
+}
+
+export interface PinnedTables extends Tables {
   close(): void;
 }
 

@@ -76,6 +76,7 @@ describe("Turnout's metrics", () => {
     events: { flow_created: 5 },
     drops: { no_snat_port: 2 },
     tables: { flows: { used: 7, size: 10 } },
+    services: [],
   };
 
   test('the datapath is read once a scrape, and its values are those of that scrape', async () => {
@@ -93,6 +94,27 @@ describe("Turnout's metrics", () => {
       expect(found.get('turnout_table_rows{table="flows"}')).toBe(6 + scrape);
       expect(found.get('turnout_table_size{table="flows"}')).toBe(10);
     }
+  });
+
+  test('each Service port has its series, both families in one, and loses them when it goes', async () => {
+    const metrics = newMetrics();
+    const counts = { connections: 3, active: 1, packets: 20, bytes: 1500, rejects: 4, drops: 5 };
+    const web = { namespace: 'default', service: 'web', port: 'http', ...counts };
+    metrics.setDatapathReader(() => ({
+      ...reading,
+      services: [web, { ...web, connections: 10, active: 2 }, { ...web, port: '53' }],
+    }));
+    const found = await samples(metrics);
+    const labels = '{namespace="default",service="web",port="http"}';
+    expect(found.get(`turnout_service_connections_total${labels}`)).toBe(13);
+    expect(found.get(`turnout_service_active${labels}`)).toBe(3);
+    expect(found.get(`turnout_service_packets_total${labels}`)).toBe(40);
+    expect(found.get(`turnout_service_bytes_total${labels}`)).toBe(3000);
+    expect(found.get(`turnout_service_rejects_total${labels}`)).toBe(8);
+    expect(found.get(`turnout_service_drops_total${labels}`)).toBe(10);
+    expect(found.get('turnout_service_connections_total{namespace="default",service="web",port="53"}')).toBe(3);
+    metrics.setDatapathReader(() => reading);
+    expect((await samples(metrics)).has(`turnout_service_active${labels}`)).toBe(false);
   });
 
   test('a datapath that cannot be read costs its own metrics only, and is told and counted', async () => {
