@@ -1,9 +1,11 @@
 // Arguments, then what they ask for.
 import type { Backend } from './backend/backend.ts';
 import { EbpfBackend } from './backend/ebpf/ebpf-backend.ts';
+import { viewFlows } from './backend/ebpf/flow-list.ts';
 import { viewDatapath, viewServices } from './backend/ebpf/observe.ts';
 import { FakeBackend } from './backend/fake/fake-backend.ts';
 import { parseArguments } from './cli/arguments.ts';
+import { formatFlowsView } from './cli/flows-table.ts';
 import { formatServices } from './cli/services-table.ts';
 import { formatStatus } from './cli/status-table.ts';
 import type { Config } from './config/config.ts';
@@ -23,11 +25,9 @@ async function main(): Promise<void> {
   for (const warning of command.warnings) logger.warn(warning);
   switch (command.kind) {
     case 'run': {
-      const stop = new AbortController();
-      for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
       await runProxy(
         { config, logger, version: VERSION, makeBackend: (facts) => makeBackend(config, logger, facts) },
-        stop.signal,
+        stopSignal(),
       );
       return;
     }
@@ -41,6 +41,10 @@ async function main(): Promise<void> {
       const rows = viewServices(config.ebpf.bpffsRoot);
       const shown = command.namespace === '' ? rows : rows.filter(({ namespace }) => namespace === command.namespace);
       return print(formatServices(shown, { output: command.output, allEndpoints: command.allEndpoints }));
+    }
+    case 'flows': {
+      const { flows, socketsOpen } = viewFlows(config.ebpf.bpffsRoot, command.options.filter);
+      return print(formatFlowsView(flows, socketsOpen, command.options));
     }
     case 'cleanup': {
       const running = await runningInstance();
@@ -57,6 +61,13 @@ async function main(): Promise<void> {
 
 function makeBackend(config: Config, logger: ReturnType<typeof createLogger>, facts: ProxyOptions['facts']): Backend {
   return config.proxyMode === 'fake' ? new FakeBackend() : new EbpfBackend(config, logger, facts);
+}
+
+/** Aborted when the process is told to end. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
+  return stop.signal;
 }
 
 /** Resolves when whoever reads has taken all of it: process.exit() drops what waits in a pipe. A reader that leaves is no failure. */

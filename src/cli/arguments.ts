@@ -43,7 +43,7 @@ const OWN_FLAGS: Readonly<Record<string, FlagArity>> = {
 const COMMAND_FLAGS: ReadonlyMap<string, ReadonlyMap<string, FlagArity>> = new Map(
   SUB_COMMANDS.map(({ name, flags }) => [
     name,
-    new Map(flags.map((flag) => [flag.name, flag.placeholder === undefined ? 'boolean' : 'value'])),
+    new Map(flags.map((flag) => [flag.name, flag.placeholder === undefined || flag.isOptional === true ? 'boolean' : 'value'])),
   ]),
 );
 
@@ -141,7 +141,8 @@ function addCommand(root: Parser, subCommand: SubCommand, hooks: ParserHooks): v
     .addHelpText('after', `\n${examples}`);
   for (const flag of flags) {
     const short = flag.short === undefined ? '' : `-${flag.short}, `;
-    command.addOption(textOption(`${short}--${flag.name} <${flag.placeholder ?? 'true|false'}>`, flag.help));
+    const value = flag.isOptional === true ? `[${flag.placeholder}]` : `<${flag.placeholder ?? 'true|false'}>`;
+    command.addOption(textOption(`${short}--${flag.name} ${value}`, flag.help));
   }
   command.action((_options: unknown, parser: Parser) => hooks.run(subCommand, flagTexts(parser), parser.args));
 }

@@ -1,5 +1,6 @@
 // What the user asked for, as a value. main.ts switches on `kind`.
 import type { Config } from '../config/config.ts';
+import type { FlowsOptions } from './commands/flows.ts';
 
 export type OutputFormat = 'table' | 'json';
 
@@ -18,6 +19,7 @@ export type Command =
       readonly allEndpoints: boolean;
       readonly warnings: readonly string[];
     }
+  | { readonly kind: 'flows'; readonly config: Config; readonly options: FlowsOptions; readonly warnings: readonly string[] }
   | { readonly kind: 'cleanup'; readonly config: Config; readonly warnings: readonly string[] }
   /** Print `text` to standard output and exit with 0: help, version. */
   | { readonly kind: 'print'; readonly text: string };

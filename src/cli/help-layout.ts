@@ -6,7 +6,8 @@ export const HELP_TERM_WIDTH = 36;
 
 /** '--cluster-cidr=CIDR[,CIDR]', '-v, --v=NUMBER'; a switch shows no value. */
 export function optionTerm(option: ParserOption): string {
-  return option.flags.replace(' <true|false>', '').replace(' <', '=').replace('>', '');
+  const flags = option.flags.replace(' <true|false>', '');
+  return flags.includes(' [') ? flags.replace(' [', '[=') : flags.replace(' <', '=').replace(/>$/, '');
 }
 
 /** One flag or command with its description, wrapped at the width of the terminal. For commander's configureHelp(). */

@@ -21,6 +21,8 @@ export const ROOT_HELP = {
       Is it running, where is it attached, what did it refuse?
   turnout services
       Every Service address and where it leads.
+  turnout flows --service=default/web
+      Who talks to a Service now, and how much.
   turnout cleanup
       Remove every trace of it from the kernel.`,
 };

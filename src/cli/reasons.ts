@@ -41,7 +41,8 @@ export const REASONS: Readonly<Record<string, Reason>> = {
       'whether packets of one connection take different nodes, or raise the conntrack timeouts.',
   },
   flows_full: {
-    meaning: 'There was no room for another flow: the first packet of a connection was dropped.',
+    meaning:
+      'There was no room for another flow, and none that could be spared for it: the first packet of a connection was dropped.',
     advice: '`turnout status` shows how full the table is, `turnout flows --count` who fills it; raise --ebpf-flow-table-size.',
   },
   port_collision: {

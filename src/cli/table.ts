@@ -30,6 +30,7 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
 }
 
 /** A name from a manifest must not be able to move the cursor of the terminal it is printed on. */
-function printable(cell: string): string {
+export function printable(cell: string): string {
+  if (/^[ -~]*$/.test(cell)) return cell; // the many
   return cell.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
 }

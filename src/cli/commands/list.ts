@@ -1,7 +1,8 @@
 // Every sub-command, in the order of `turnout --help`.
 import type { SubCommand } from '../sub-command.ts';
 import { CLEANUP } from './cleanup.ts';
+import { FLOWS } from './flows.ts';
 import { SERVICES } from './services.ts';
 import { STATUS } from './status.ts';
 
-export const SUB_COMMANDS: readonly SubCommand[] = [STATUS, SERVICES, CLEANUP];
+export const SUB_COMMANDS: readonly SubCommand[] = [STATUS, SERVICES, FLOWS, CLEANUP];
