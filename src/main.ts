@@ -14,6 +14,7 @@ import { runningInstance } from './instance.ts';
 import { createLogger } from './log.ts';
 import { type ProxyOptions, runProxy } from './proxy.ts';
 import { VERSION } from './version.ts';
+import { watchTop } from './watch-top.ts';
 
 async function main(): Promise<void> {
   const command = parseArguments(process.argv.slice(2), { version: VERSION });
@@ -46,6 +47,8 @@ async function main(): Promise<void> {
       const { flows, socketsOpen } = viewFlows(config.ebpf.bpffsRoot, command.options.filter);
       return print(formatFlowsView(flows, socketsOpen, command.options));
     }
+    case 'top':
+      return watchTop(config.ebpf.bpffsRoot, command.options, stopSignal());
     case 'cleanup': {
       const running = await runningInstance();
       if (running) {

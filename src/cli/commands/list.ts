@@ -4,5 +4,6 @@ import { CLEANUP } from './cleanup.ts';
 import { FLOWS } from './flows.ts';
 import { SERVICES } from './services.ts';
 import { STATUS } from './status.ts';
+import { TOP } from './top.ts';
 
-export const SUB_COMMANDS: readonly SubCommand[] = [STATUS, SERVICES, FLOWS, CLEANUP];
+export const SUB_COMMANDS: readonly SubCommand[] = [STATUS, SERVICES, FLOWS, TOP, CLEANUP];
