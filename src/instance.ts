@@ -3,9 +3,11 @@
 import { connect, createServer, type Server } from 'node:net';
 import { TurnoutError } from './errors.ts';
 
-/** A leading NUL makes the address abstract: no file, nothing to clean up. */
-const ADDRESS = '\0turnout';
+const NAME = 'turnout';
 const ANSWER_MS = 1000;
+
+/** A leading NUL makes an address abstract: no file, nothing to clean up. */
+const addressOf = (name: string): string => `\0${name}`;
 
 export interface InstanceFacts {
   readonly pid: number;
@@ -16,7 +18,24 @@ export interface InstanceFacts {
 }
 
 /** Holds the node until close(). Throws TurnoutError EINSTANCE when another instance has it. */
-export async function holdNode(facts: () => InstanceFacts): Promise<{ close(): void }> {
+export function holdNode(facts: () => InstanceFacts): Promise<{ close(): void }> {
+  return holdName<InstanceFacts>(NAME, facts, (other) => {
+    const who = other ? `turnout (pid ${other.pid}, since ${other.startedAt})` : 'another turnout';
+    return new TurnoutError('EINSTANCE', `${who} already serves this node`, {
+      hint: 'a node is a network namespace; stop the other one first, its datapath stays in force until this one takes over',
+    });
+  });
+}
+
+/** The instance of this network namespace, or null. */
+export const runningInstance = (): Promise<InstanceFacts | null> => holderOf<InstanceFacts>(NAME);
+
+/** Holds a name in this network namespace until close(). Throws what `taken` makes of the facts of who has it; null: it did not say. */
+export async function holdName<Facts>(
+  name: string,
+  facts: () => Facts,
+  taken: (other: Facts | null) => Error,
+): Promise<{ close(): void }> {
   const server: Server = createServer((socket) => {
     socket.on('error', () => {});
     socket.end(`${JSON.stringify(facts())}\n`);
@@ -24,29 +43,25 @@ export async function holdNode(facts: () => InstanceFacts): Promise<{ close(): v
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(ADDRESS, resolve);
+      server.listen(addressOf(name), resolve);
     });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    const other = await runningInstance();
-    const who = other ? `turnout (pid ${other.pid}, since ${other.startedAt})` : 'another turnout';
-    throw new TurnoutError('EINSTANCE', `${who} already serves this node`, {
-      hint: 'a node is a network namespace; stop the other one first, its datapath stays in force until this one takes over',
-    });
+    throw taken(await holderOf<Facts>(name));
   }
   server.unref();
   return { close: () => void server.close() };
 }
 
-/** The instance of this network namespace, or null. */
-export function runningInstance(): Promise<InstanceFacts | null> {
+/** What the holder of a name says of itself, or null. */
+function holderOf<Facts>(name: string): Promise<Facts | null> {
   return new Promise((resolve) => {
     let text = '';
-    const socket = connect(ADDRESS);
+    const socket = connect(addressOf(name));
     const finish = (): void => {
       socket.destroy();
       try {
-        resolve(JSON.parse(text) as InstanceFacts);
+        resolve(JSON.parse(text) as Facts);
       } catch {
         resolve(null);
       }

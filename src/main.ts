@@ -14,6 +14,7 @@ import { runningInstance } from './instance.ts';
 import { createLogger } from './log.ts';
 import { type ProxyOptions, runProxy } from './proxy.ts';
 import { VERSION } from './version.ts';
+import { watchMonitor } from './watch-monitor.ts';
 import { watchTop } from './watch-top.ts';
 
 async function main(): Promise<void> {
@@ -47,6 +48,8 @@ async function main(): Promise<void> {
       const { flows, socketsOpen } = viewFlows(config.ebpf.bpffsRoot, command.options.filter);
       return print(formatFlowsView(flows, socketsOpen, command.options));
     }
+    case 'monitor':
+      return watchMonitor(config.ebpf.bpffsRoot, command.options, stopSignal());
     case 'top':
       return watchTop(config.ebpf.bpffsRoot, command.options, stopSignal());
     case 'cleanup': {

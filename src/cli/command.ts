@@ -1,6 +1,7 @@
 // What the user asked for, as a value. main.ts switches on `kind`.
 import type { Config } from '../config/config.ts';
 import type { FlowsOptions } from './commands/flows.ts';
+import type { MonitorOptions } from './commands/monitor.ts';
 import type { TopOptions } from './commands/top.ts';
 
 export type OutputFormat = 'table' | 'json';
@@ -22,6 +23,7 @@ export type Command =
     }
   | { readonly kind: 'flows'; readonly config: Config; readonly options: FlowsOptions; readonly warnings: readonly string[] }
   | { readonly kind: 'top'; readonly config: Config; readonly options: TopOptions; readonly warnings: readonly string[] }
+  | { readonly kind: 'monitor'; readonly config: Config; readonly options: MonitorOptions; readonly warnings: readonly string[] }
   | { readonly kind: 'cleanup'; readonly config: Config; readonly warnings: readonly string[] }
   /** Print `text` to standard output and exit with 0: help, version. */
   | { readonly kind: 'print'; readonly text: string };

@@ -23,6 +23,8 @@ export const ROOT_HELP = {
       Every Service address and where it leads.
   turnout flows --service=default/web
       Who talks to a Service now, and how much.
+  turnout monitor --drops --rejects
+      What is refused, as it happens, and why.
   turnout top
       Services by what they do in a second.
   turnout cleanup

@@ -14,6 +14,8 @@ const PROTOCOLS = new Map([
 ]);
 const WINDOW_MS = 1000;
 
+export const packetProtocol = (number: number): string => PROTOCOLS.get(number) ?? `protocol ${number}`;
+
 const endpoint = (address: Uint8Array, port: number): string => {
   const text = addressText(address);
   return text.includes(':') ? `[${text}]:${port}` : `${text}:${port}`;
@@ -21,8 +23,7 @@ const endpoint = (address: Uint8Array, port: number): string => {
 
 /** 'TCP 10.1.0.5:40000 -> 10.96.0.1:80' */
 export function describePacket(event: Event): string {
-  const protocol = PROTOCOLS.get(event.protocol) ?? `protocol ${event.protocol}`;
-  return `${protocol} ${endpoint(event.source, event.sourcePort)} -> ${endpoint(event.destination, event.destinationPort)}`;
+  return `${packetProtocol(event.protocol)} ${endpoint(event.source, event.sourcePort)} -> ${endpoint(event.destination, event.destinationPort)}`;
 }
 
 /** Takes ring buffer records. */

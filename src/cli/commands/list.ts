@@ -2,8 +2,9 @@
 import type { SubCommand } from '../sub-command.ts';
 import { CLEANUP } from './cleanup.ts';
 import { FLOWS } from './flows.ts';
+import { MONITOR } from './monitor.ts';
 import { SERVICES } from './services.ts';
 import { STATUS } from './status.ts';
 import { TOP } from './top.ts';
 
-export const SUB_COMMANDS: readonly SubCommand[] = [STATUS, SERVICES, FLOWS, TOP, CLEANUP];
+export const SUB_COMMANDS: readonly SubCommand[] = [STATUS, SERVICES, FLOWS, MONITOR, TOP, CLEANUP];
