@@ -49,7 +49,15 @@ export const FLOWS: SubCommand = {
       Who still talks to an endpoint that has left its Service.
   turnout flows --count
       Only numbers, for each Service; --count=backend, client or state.
-  turnout flows --output=json | jq -r '.[] | select(.masqueraded) | .source.port'`,
+  turnout flows --output=json | jq -r '.[] | select(.masqueraded) | .source.port'
+
+A flow in JSON (on one line; source and service may be null):
+  {"protocol":"TCP","family":"IPv4","client":{"address":"192.168.50.100","port":40000},
+   "frontend":{"address":"192.168.50.11","port":30080},"backend":{"address":"10.244.1.10","port":8080},
+   "source":{"address":"192.168.50.11","port":22396},
+   "service":{"namespace":"default","name":"web","portName":"http","port":80},
+   "state":"established","replied":true,"masqueraded":true,"stale":false,"guard":false,"ageSeconds":75.3,
+   "idleSeconds":0.3,"requestPackets":9,"requestBytes":491,"replyPackets":6,"replyBytes":372}`,
   flags: [
     { name: 'service', placeholder: 'NAMESPACE/NAME[:PORT]', help: SERVICE_FLAG_HELP },
     {

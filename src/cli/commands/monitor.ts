@@ -42,8 +42,7 @@ export const MONITOR: SubCommand = {
     'connect() calls that are translated (kind socket; who calls has no address yet). A line is: time, kind, reason, protocol, source -> ' +
     'frontend -> backend, device and hook, Service. What a reason means stands below the first event that has it. Programs tell ' +
     'events only while a monitor looks, so it costs nothing afterwards; there is one monitor at a time. What was too much, or not ' +
-    'printed in time, is told by number. A JSON object has time, kind, reason with meaning and advice, protocol, source, frontend and ' +
-    'backend (address, port), device, hook and service; one of kind "missed" has time and count. ' +
+    'printed in time, is told by number. ' +
     `Works whether or not the proxy is running. ${PLACE_HELP}`,
   examples: `Examples:
   turnout monitor --drops --rejects
@@ -52,7 +51,14 @@ export const MONITOR: SubCommand = {
       What one pod asks of one Service.
   turnout monitor --reason=no_flow --count=20
   turnout monitor --new --duration=10s --output=json | jq -r .service.name | sort | uniq -c
-      Who gets new connections.`,
+      Who gets new connections.
+
+An event in JSON (on one line; reason, meaning and advice only where something was refused):
+  {"time":"2026-11-21T16:20:32.110Z","kind":"reject","reason":"reject_sent","meaning":"The Service has no ...",
+   "advice":"\`turnout services\` shows ...","protocol":"TCP","source":{"address":"192.168.50.100","port":56724},
+   "frontend":{"address":"192.168.50.11","port":30081},"backend":null,"device":"eth0","hook":"ingress",
+   "service":{"namespace":"default","name":"empty","portName":"http","port":80}}
+  {"time":"2026-11-21T16:20:33.002Z","kind":"missed","count":132}`,
   flags: [
     { name: 'drops', help: 'Packets that are dropped. (default: every kind)' },
     { name: 'rejects', help: 'Packets answered by ICMP port unreachable, connect() calls refused.' },

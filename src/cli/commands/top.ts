@@ -48,7 +48,14 @@ export const TOP: SubCommand = {
       How the endpoints of one Service share its traffic.
   turnout top --once --interval=10s
       What went on in the next ten seconds.
-  turnout top --once --output=json | jq '.services[] | select(.perSecond.rejects > 0) | .name'`,
+  turnout top --once --output=json | jq '.services[] | select(.perSecond.rejects > 0) | .name'
+
+A look in JSON (on one line; with --backends the list is backends, each with backend and without rejects and drops):
+  {"time":"2026-11-21T16:18:15.292Z","intervalSeconds":2.001,"services":[
+   {"namespace":"default","name":"web","portName":"http","port":80,"protocol":"TCP",
+    "perSecond":{"connections":18.2,"packets":114.4,"bytes":6758.2,"rejects":0,"drops":0},"active":193,
+    "totals":{"connections":5103,"requestPackets":20412,"requestBytes":1102248,"replyPackets":10206,
+              "replyBytes":760347,"rejects":0,"drops":0}}]}`,
   flags: [
     {
       name: 'by',
