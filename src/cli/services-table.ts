@@ -19,7 +19,7 @@ export interface ServiceRow {
   readonly endpoints: readonly string[];
   /** Connections of the Service port in this family, through whichever of its addresses; null when not known. */
   readonly connections: number | null;
-  /** Live flows, and open sockets that connect() translated. */
+  /** Flows that are not closed, and open sockets that connect() translated. */
   readonly active: number | null;
   /** Connections that were refused for lack of endpoints. */
   readonly rejects: number | null;

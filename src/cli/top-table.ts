@@ -18,7 +18,9 @@ export interface TopView {
   readonly limit: number | null;
 }
 
-const COLUMNS = ['CONN/S', 'ACTIVE', 'PACKETS/S', 'BYTES/S', 'REJECTS/S', 'DROPS/S', 'CONNECTIONS', 'BYTES'];
+const RATES = ['CONN/S', 'ACTIVE', 'PACKETS/S', 'BYTES/S'];
+const REFUSALS = ['REJECTS/S', 'DROPS/S']; // of Services: what is refused had no endpoint yet
+const TOTALS = ['CONNECTIONS', 'BYTES'];
 const ORDER_NAMES: Readonly<Record<TopOrder, string>> = {
   rate: 'connections a second',
   connections: 'connections',
@@ -51,7 +53,7 @@ export function topLines(view: TopView): string[] {
   const shown = view.limit === null ? view.rows : view.rows.slice(0, Math.max(0, view.limit));
   const isKnown = view.intervalSeconds !== null;
   const labels = view.what === 'services' ? ['SERVICE', 'PROTOCOL'] : ['SERVICE', 'BACKEND', 'PROTOCOL'];
-  const header = [...labels, ...COLUMNS];
+  const header = [...labels, ...RATES, ...(view.what === 'services' ? REFUSALS : []), ...TOTALS];
   const cells = shown.map(({ service, protocol, backend, traffic, rates }) => [
     service === null ? '?' : serviceText(service),
     ...(backend === null ? [] : [endText(backend)]),
@@ -60,7 +62,7 @@ export function topLines(view: TopView): string[] {
     formatCount(traffic.active),
     perSecond(rates.packets, isKnown),
     isKnown ? formatOctets(rates.bytes) : '-',
-    ...[rates.rejects, rates.drops].map((rate) => (backend === null ? perSecond(rate, isKnown) : '')),
+    ...(backend === null ? [rates.rejects, rates.drops].map((rate) => perSecond(rate, isKnown)) : []),
     formatCount(traffic.connections),
     formatOctets(bytesOf(traffic)),
   ]);

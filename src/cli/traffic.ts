@@ -6,7 +6,7 @@ import type { FlowEnd, FlowProtocol } from './flow.ts';
 export interface Traffic {
   /** Flows and connect() calls that were given an endpoint. */
   readonly connections: number;
-  /** Live flows, and sockets that connect() translated and that are open. */
+  /** Flows that are not closed, and sockets that connect() translated and that are open. */
   readonly active: number;
   readonly rejects: number;
   readonly drops: number;

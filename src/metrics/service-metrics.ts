@@ -28,7 +28,7 @@ const HELP: Readonly<Record<Field, string>> = {
   bytes: 'Octets of flows in both directions from the IP header on, by Service port; without those of translated sockets',
   rejects: 'Connections refused because there was no endpoint, by Service port',
   drops: 'Packets dropped after their Service was known, by Service port',
-  active: 'Live flows and open sockets translated at connect(), by Service port',
+  active: 'Flows that are not closed and open sockets translated at connect(), by Service port',
 };
 
 /**

@@ -7,7 +7,7 @@ import { FlowFlag, type FlowState, LB_BACKEND_STATE_SIZE } from '../../datapath/
 import type { BpfMap } from '../../native/bpf-map.ts';
 import { monotonicNs } from '../../native/system.ts';
 import { isAlias } from './host-aliases.ts';
-import { LiveFlows } from './live-flows.ts';
+import { isClosed, LiveFlows } from './live-flows.ts';
 import { requireFolder, type Tables, withTables } from './pinned-tables.ts';
 import { protocolName, readServices, SERVICE_TABLES, type ServiceUnit } from './service-directory.ts';
 import { keyText } from './service-tables.ts';
@@ -88,7 +88,7 @@ export function flowOf(state: FlowState, { service, generation, aliases, nowNs }
 /** As bpf/flow.h tells them apart. */
 function stateOf({ flags, protocol }: FlowState): StateName {
   if (protocolName(protocol) === 'UDP') return flags & FlowFlag.LB_FLOW_REPLIED ? 'replied' : 'unreplied';
-  if (flags & FlowFlag.LB_FLOW_RESET || (flags & CLOSING) === CLOSING) return 'closed';
+  if (isClosed(flags)) return 'closed';
   if (!(flags & FlowFlag.LB_FLOW_ESTABLISHED)) return 'syn';
   return flags & CLOSING ? 'closing' : 'established';
 }

@@ -1,7 +1,7 @@
 // The table of flows, read through its mapping: no system call, whatever the number of rows. Programs write it meanwhile.
 import { viewOf } from '../../datapath/bytes.ts';
 import { counterAt, fieldOffset, fieldWord, wordAt, wordsOf } from '../../datapath/field-words.ts';
-import { type FlowState, LB_FLOW_STATE_SIZE } from '../../datapath/layout.gen.ts';
+import { FlowFlag, type FlowState, LB_FLOW_STATE_SIZE } from '../../datapath/layout.gen.ts';
 import type { BpfMap } from '../../native/bpf-map.ts';
 import { BUSY } from './flow-states.ts';
 
@@ -9,6 +9,7 @@ const STEP = LB_FLOW_STATE_SIZE / 4;
 const CLAIM = fieldWord('flow_states', 'claim');
 const SERVICE_ID = fieldWord('flow_states', 'service_id');
 const BACKEND_ID = fieldWord('flow_states', 'backend_id');
+const FLAGS = fieldWord('flow_states', 'flags');
 const GENERATION = fieldWord('flow_states', 'backend_generation');
 const REQUEST_PACKETS = fieldWord('flow_states', 'request_packets');
 
@@ -17,14 +18,19 @@ export interface FlowCounts {
   readonly serviceId: number;
   readonly backendId: number;
   readonly backendGeneration: number;
+  readonly isClosed: boolean;
   /** request_packets, request_bytes, reply_packets, reply_bytes; valid until the next flow. */
   readonly counters: Float64Array;
 }
 
+const BOTH_FINS = FlowFlag.LB_FLOW_CLIENT_FIN | FlowFlag.LB_FLOW_BACKEND_FIN;
+
+/** As flow_is_closed() of bpf/flow.h: the flow has ended and its row is kept for packets that are late. */
+export const isClosed = (flags: number): boolean => (flags & FlowFlag.LB_FLOW_RESET) !== 0 || (flags & BOTH_FINS) === BOTH_FINS;
+
 const offset = (field: string): number => fieldOffset('flow_states', field);
 const AT = {
   lastSeen: offset('last_seen_ns'),
-  flags: offset('flags'),
   started: offset('started_ns'),
   client: offset('client'),
   frontend: offset('frontend'),
@@ -45,7 +51,7 @@ function flowAt(copy: Uint8Array, view: DataView, at: number, claim: number): Fl
   return {
     lastSeenNs: view.getBigUint64(at + AT.lastSeen, true),
     claim,
-    flags: view.getUint32(at + AT.flags, true),
+    flags: view.getUint32(at + 4 * FLAGS, true),
     serviceId: view.getUint32(at + 4 * SERVICE_ID, true),
     backendId: view.getUint32(at + 4 * BACKEND_ID, true),
     backendGeneration: view.getUint32(at + 4 * GENERATION, true),
@@ -95,7 +101,7 @@ export class LiveFlows {
   eachCounts(visit: (counts: FlowCounts) => void): void {
     const words = this.#words;
     const counters = new Float64Array(4);
-    const counts = { serviceId: 0, backendId: 0, backendGeneration: 0, counters };
+    const counts = { serviceId: 0, backendId: 0, backendGeneration: 0, isClosed: false, counters };
     for (let row = 0; row < this.#rows; row++) {
       const at = row * STEP;
       const claim = wordAt(words, at + CLAIM);
@@ -103,6 +109,7 @@ export class LiveFlows {
       counts.serviceId = wordAt(words, at + SERVICE_ID);
       counts.backendId = wordAt(words, at + BACKEND_ID);
       counts.backendGeneration = wordAt(words, at + GENERATION);
+      counts.isClosed = isClosed(wordAt(words, at + FLAGS));
       for (let i = 0; i < 4; i++) counters[i] = counterAt(words, at + REQUEST_PACKETS + 2 * i);
       if (wordAt(words, at + CLAIM) === claim) visit(counts);
     }

@@ -55,13 +55,13 @@ export class TrafficTotals {
     const [serviceActive, backendActive] = [new Map<number, number>(), new Map<number, number>()];
     addSockets(opened, serviceActive, backendActive);
     const generations = wordsOf(opened.map('backend_states').mmap());
-    new LiveFlows(opened.map('flow_states')).eachCounts(({ serviceId, backendId, backendGeneration, counters }) => {
+    new LiveFlows(opened.map('flow_states')).eachCounts(({ serviceId, backendId, backendGeneration, isClosed, counters }) => {
       addFlow(serviceSums.get(serviceId), counters);
-      add(serviceActive, serviceId, 1);
+      if (!isClosed) add(serviceActive, serviceId, 1);
       // Its row is another endpoint's, or soon will be.
       if (wordAt(generations, (backendId * LB_BACKEND_STATE_SIZE) / 4) !== backendGeneration) return;
       addFlow(backendSums.get(backendId), counters);
-      add(backendActive, backendId, 1);
+      if (!isClosed) add(backendActive, backendId, 1);
     });
     const settled = (key: string, sum: Float64Array | undefined, active: number): Traffic => {
       const grown = notBelow(sum ?? new Float64Array(FIELDS.length), this.#former.get(key));

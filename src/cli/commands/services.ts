@@ -7,7 +7,7 @@ export const SERVICES: SubCommand = {
   description:
     'Lists every address and port that is translated: its Service, its endpoints, and its counters. ' +
     'Counters are those of a Service port in one IP family, through whichever address, and stand on its first line (in JSON, on each): ' +
-    'ACTIVE is live flows and open sockets that connect() translated, DROPS packets dropped after their Service was known, BYTES those ' +
+    'ACTIVE is flows that are not closed and open sockets that connect() translated, DROPS packets dropped after their Service was known, BYTES those ' +
     'of flows in both directions; `turnout top` shows rates. External is an external or a load-balancer IP; * is any node-port address of this node. ' +
     `Reads the pinned maps, so it shows what the kernel does, whether or not the proxy is running. ${PLACE_HELP}`,
   examples: `Examples:

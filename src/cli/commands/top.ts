@@ -36,7 +36,7 @@ export const TOP: SubCommand = {
   name: 'top',
   summary: 'Watch Services and endpoints by rate.',
   description:
-    'Shows Services or their endpoints by what they do in a second, again and again; q ends it. ACTIVE is live flows and open sockets ' +
+    'Shows Services or their endpoints by what they do in a second, again and again; q ends it. ACTIVE is flows that are not closed and open sockets ' +
     'that connect() translated. Packets and octets are those of flows, both ways together, from the IP header on; translated sockets ' +
     'have none here, since their packets meet no program. CONNECTIONS and BYTES are totals since the Service came. Both families of a ' +
     'Service port are one row. Where the output is no terminal, each look is a block of lines. With --output=json each is an object ' +

@@ -3,6 +3,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { BUSY } from '../../../src/backend/ebpf/flow-states.ts';
 import { countSockets, serviceReadings, TrafficTotals } from '../../../src/backend/ebpf/traffic-totals.ts';
 import type { Traffic } from '../../../src/cli/traffic.ts';
+import { FlowFlag } from '../../../src/datapath/layout.gen.ts';
 import { TrafficTables } from './traffic-tables.ts';
 
 let tables: TrafficTables;
@@ -27,6 +28,14 @@ test('ended and live flows are added up, of Services and of endpoints', () => {
   });
   expect(endpoint(1)).toMatchObject({ connections: 6, active: 1, requestPackets: 63 });
   expect(endpoint(2)).toMatchObject({ connections: 0, active: 1, requestPackets: 3 });
+});
+
+test('a flow that is closed counts with what it sent, and is not active', () => {
+  const { LB_FLOW_RESET, LB_FLOW_CLIENT_FIN, LB_FLOW_BACKEND_FIN } = FlowFlag;
+  for (const [row, flags] of [LB_FLOW_RESET, LB_FLOW_CLIENT_FIN, LB_FLOW_CLIENT_FIN | LB_FLOW_BACKEND_FIN].entries())
+    tables.setFlow(row, { flags, ...COUNTS });
+  expect(web()).toMatchObject({ active: 1, requestPackets: 9 });
+  expect(endpoint(1)).toMatchObject({ active: 1, requestPackets: 9 });
 });
 
 test('rows that are free or being filled are no flows', () => {

@@ -153,6 +153,15 @@ describe('the table', () => {
     expect(topLines({ ...VIEW, limit: -3 }).slice(3)).toEqual(['... and 2 more']);
   });
 
+  test('of endpoints has no column for what had none', () => {
+    const backend = { address: parseIp('fd00::1') ?? new Uint8Array(16), port: 8080 };
+    const rows = rowsOf([], [owner('1', { connections: 2 }, { backend })]);
+    expect(topLines({ ...VIEW, what: 'backends', rows }).slice(2)).toEqual([
+      'SERVICE           BACKEND         PROTOCOL  CONN/S  ACTIVE  PACKETS/S  BYTES/S  CONNECTIONS  BYTES',
+      'default/web:http  [fd00::1]:8080  TCP            1       0          0        0            2      0',
+    ]);
+  });
+
   test('has no rates after one look', () => {
     expect(topLines({ ...VIEW, intervalSeconds: null })[3]).toMatch(/TCP +- +12 +- +- +- +- +2\.5k/);
   });
