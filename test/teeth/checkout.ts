@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { type Change, changedText } from './part.ts';
 
 const COPIED = ['bin', 'bpf', 'lab', 'package.json', 'src', 'test', 'tsconfig.json', 'vitest.config.ts'];
+const PRISTINE = 'build/bpf'; // as bpf/ was at the start: who edits it meanwhile does not change half of a run
 const OBJECT = 'datapath.bpf.o';
 const run = promisify(execFile);
 
@@ -23,6 +24,7 @@ export class Checkout {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(join(folder, 'build'), { recursive: true });
     for (const name of COPIED) cpSync(join(root, name), join(folder, name), { recursive: true });
+    cpSync(join(root, 'bpf'), join(folder, PRISTINE), { recursive: true });
     for (const name of ['node_modules', '.tools', 'dist']) symlinkSync(join(root, name), join(folder, name));
     for (const name of readdirSync(join(root, 'build'))) {
       if (name !== OBJECT && name !== 'teeth') symlinkSync(join(root, 'build', name), join(folder, 'build', name));
@@ -32,7 +34,7 @@ export class Checkout {
   /** From now on bpf/ is the real one but for these changes, and the object is made of it. */
   async compile(changes: readonly Change[]): Promise<void> {
     const bpf = join(this.folder, 'bpf');
-    cpSync(join(this.#root, 'bpf'), bpf, { recursive: true, force: true });
+    cpSync(join(this.folder, PRISTINE), bpf, { recursive: true, force: true });
     for (const change of changes) {
       const path = join(bpf, change.file);
       writeFileSync(path, changedText(readFileSync(path, 'utf8'), change));

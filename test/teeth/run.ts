@@ -31,30 +31,28 @@ async function share<T>(items: readonly T[], work: (item: T, checkout: Checkout)
 
 const folder = join(root, 'build/teeth', String(process.pid));
 const checkouts = Array.from({ length: jobs }, (_, i) => new Checkout(root, join(folder, String(i)), clang));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const faults: string[] = [];
 const bites: Bite[] = [];
-try {
-  const files = Map.groupBy(
-    parts.flatMap(({ noticed }) => noticed),
-    ({ file }) => file,
+const files = Map.groupBy(
+  parts.flatMap(({ noticed }) => noticed),
+  ({ file }) => file,
+);
+await share([...files], async ([file, noticed], checkout) => {
+  const fault = await wrongAsItIs(
+    file,
+    noticed.map(({ name }) => name),
+    checkout,
   );
-  await share([...files], async ([file, noticed], checkout) => {
-    const fault = await wrongAsItIs(
-      file,
-      noticed.map(({ name }) => name),
-      checkout,
-    );
-    if (fault) faults.push(fault);
-  });
-  for (const fault of faults) console.error(`!! fails with the code as it is: ${fault}`);
-  await share(parts, async (part, checkout) => {
-    const result = await bite(part, checkout);
-    bites.push(result);
-    print(result);
-  });
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+  if (fault) faults.push(fault);
+});
+for (const fault of faults) console.error(`!! fails with the code as it is: ${fault}`);
+await share(parts, async (part, checkout) => {
+  const result = await bite(part, checkout);
+  bites.push(result);
+  print(result);
+});
 
 function print({ part, why, tests, seconds }: Bite): void {
   const verdict = why === null ? 'bites   ' : 'DOES NOT';

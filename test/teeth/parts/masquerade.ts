@@ -50,17 +50,21 @@ export const MASQUERADE: readonly Part[] = [
     FILE,
     /the client's own port is kept where it lies in the range/,
   ),
-  part(
-    'the entry of the reply is the reservation of a port',
-    {
-      file: 'flow.h',
-      from: 'error = bpf_map_update_elem(&flows, key, rewrite, BPF_NOEXIST);',
-      to: 'error = bpf_map_update_elem(&flows, key, rewrite, BPF_ANY);',
-    },
-    FILE,
-    /two clients with the same port get two ports/,
-    /fifty flows to one endpoint get fifty ports/,
-  ),
+  {
+    name: 'a port that a flow of ours has is not given out',
+    changes: [
+      { file: 'snat.h', from: 'if (flow_is_live(&key) || known', to: 'if (known' },
+      {
+        file: 'flow.h',
+        from: 'error = bpf_map_update_elem(&flows, key, rewrite, BPF_NOEXIST);',
+        to: 'error = bpf_map_update_elem(&flows, key, rewrite, BPF_ANY);',
+      },
+    ],
+    noticed: [
+      { file: `test/datapath/${FILE}`, name: /two clients with the same port get two ports/ },
+      { file: `test/datapath/${FILE}`, name: /fifty flows to one endpoint get fifty ports/ },
+    ],
+  },
   part(
     'no free port is a counted drop',
     {
