@@ -165,7 +165,7 @@ export const FLOWS: readonly Part[] = [
       to: 'if (flow_id < 0 || !s)\n\t\treturn NEW_FLOW_COLLISION;',
     },
     LIFE,
-    /without a free row a new flow is dropped by that name/,
+    /where every flow is in use a new one is dropped by that name/,
   ),
   part(
     'no free client port is a counted drop of its own name',

@@ -77,7 +77,7 @@ export const TIMEOUTS: readonly Part[] = [
     'FIN of both sides closes a TCP connection, of one does not',
     { file: 'flow.h', from: 'set |= reply ? LB_FLOW_BACKEND_FIN : LB_FLOW_CLIENT_FIN;', to: 'set |= LB_FLOW_CLIENT_FIN;' },
     FILE,
-    /of TCP that has seen .*<FA.* ends by tcpClosedNs/,
+    /of TCP that has seen ">S <SA >A (>FA <FA|<FA >FA <A)" ends by tcpClosedNs/,
   ),
   part(
     'an SCTP association that is closed goes soon',
