@@ -38,11 +38,13 @@
 #pragma pop_macro("SEC")
 
 #define FLOWS_MAX 131072
+#define BENCH_OCTETS 64 /* of the packet that user space made */
 
-/* What to send next, and what came of it. bench/packet-kernel.ts knows this layout: __u32 each, host order. */
+/* What to send next, and what came of it. bench/packet-kernel.ts knows this layout: __u32 each but for the first, host order. */
 struct bench_control {
-	__u32 hooks; /* 0: a stub instead of each, which is the harness alone; 1: ingress; 2: ingress, then egress */
-	__u32 flows; /* a flow is chosen among so many, from first_flow */
+	__u64 timed_ns; /* answer: spent in the hooks, one reading of the clock for each packet included */
+	__u32 hooks;    /* 0: a stub instead of each, which is the harness alone; 1: ingress; 2: ingress, then egress */
+	__u32 flows;    /* a flow is chosen among so many, from first_flow */
 	__u32 first_flow;
 	__u32 in_order;     /* one after the other instead of at random */
 	__u32 services;     /* flow n belongs to Service n modulo this */
@@ -51,15 +53,24 @@ struct bench_control {
 	__u32 destination;  /* not 0: instead of a Service */
 	__u32 from_backend; /* the packet is the answer to what was recorded */
 	__u32 tcp_flags;
-	__u32 record; /* remember what the packet became, by flow */
-	__u32 state;  /* of the choice; not 0 */
+	__u32 record;   /* remember what the packet became, by flow */
+	__u32 state;    /* of the choice; not 0 */
+	__u32 frag_off; /* of the IP header, host order */
+	__u32 new_ids;  /* a datagram of its own for each packet; else its id is its flow's number */
+	__u32 timed;    /* the clock is read before and after the hooks */
+	__u32 id;       /* of the last new datagram */
 	__u32 sent_source;
 	__u32 sent_destination;
-	__u32 outcome[8]; /* by enum bench_outcome */
+	__u32 outcome[16]; /* by enum bench_outcome */
 };
 
 /* Bits. A packet that came out otherwise than it must makes the measurement void. */
-enum bench_outcome { BENCH_NEW_DESTINATION = 1, BENCH_NEW_SOURCE = 2, BENCH_NOT_PASSED = 4 };
+enum bench_outcome {
+	BENCH_NEW_DESTINATION = 1,
+	BENCH_NEW_SOURCE = 2,
+	BENCH_NOT_PASSED = 4,
+	BENCH_REJECTED = 8, /* alone: the packet is on its way back, as the ICMP error that its sender waits for */
+};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -119,6 +130,13 @@ static __always_inline __be32 bench_service(const struct bench_control *c, __u32
 	return bpf_htonl(c->service_base + flow % c->services);
 }
 
+static __always_inline __be16 bench_id(struct bench_control *c, __u32 flow)
+{
+	if (c->new_ids)
+		flow = ++c->id;
+	return bpf_htons(flow);
+}
+
 /* A global function, as the hooks are, so that it is called in the same way. */
 __noinline int bench_stub(struct __sk_buff *skb)
 {
@@ -140,6 +158,8 @@ static __always_inline bool bench_write(struct __sk_buff *skb, struct bench_cont
 		return false;
 	/* The rest stays as user space made it. Checksums are kept by differences, so what they start from is of no matter. */
 	h->ip.check = 0;
+	h->ip.id = bench_id(c, flow);
+	h->ip.frag_off = bpf_htons(c->frag_off);
 	h->tcp.check = 0;
 	((__u8 *)&h->tcp)[13] = c->tcp_flags;
 	if (recorded) {
@@ -158,6 +178,14 @@ static __always_inline bool bench_write(struct __sk_buff *skb, struct bench_cont
 	return true;
 }
 
+static __always_inline bool bench_is_rejection(const struct headers *h, const struct bench_control *c)
+{
+	const struct icmp_header *icmp = (const void *)&h->tcp;
+
+	return h->ip.protocol == IPPROTO_ICMP && icmp->type == ICMP_V4_UNREACHABLE && icmp->code == ICMP_V4_UNREACHABLE_PORT &&
+	       h->ip.saddr == c->sent_destination && h->ip.daddr == c->sent_source;
+}
+
 static __always_inline int bench_judge(struct __sk_buff *skb, struct bench_control *c, __u32 flow, int verdict)
 {
 	struct headers *h = (void *)(long)skb->data;
@@ -170,7 +198,9 @@ static __always_inline int bench_judge(struct __sk_buff *skb, struct bench_contr
 		outcome |= BENCH_NEW_DESTINATION;
 	if (h->ip.saddr != c->sent_source)
 		outcome |= BENCH_NEW_SOURCE;
-	c->outcome[outcome & 7]++;
+	if (verdict == TCX_REDIRECT && bench_is_rejection(h, c))
+		outcome = BENCH_REJECTED;
+	c->outcome[outcome & 15]++;
 	if (!c->record)
 		return verdict;
 	recorded = bpf_map_lookup_elem(&bench_flows, &flow);
@@ -181,6 +211,14 @@ static __always_inline int bench_judge(struct __sk_buff *skb, struct bench_contr
 		recorded->destination_port = h->tcp.dest;
 	}
 	return verdict;
+}
+
+/* A rejection has cut the packet and put two headers before what was left. */
+static __noinline int bench_undo(struct __sk_buff *skb)
+{
+	if (bpf_skb_adjust_room(skb, -(__s32)sizeof(struct reject_v4), BPF_ADJ_ROOM_MAC, 0))
+		return -1;
+	return bpf_skb_change_tail(skb, BENCH_OCTETS, 0);
 }
 
 SEC("tc") int bench_packet(struct __sk_buff *skb)
@@ -195,6 +233,8 @@ SEC("tc") int bench_packet(struct __sk_buff *skb)
 	if (!bench_write(skb, c, flow))
 		return TCX_DROP;
 	skb->mark = 0;
+	if (c->timed)
+		c->timed_ns -= bpf_ktime_get_ns();
 	if (c->hooks == 0) {
 		verdict = bench_stub(skb);
 		if (verdict == TCX_NEXT)
@@ -204,7 +244,12 @@ SEC("tc") int bench_packet(struct __sk_buff *skb)
 		if (verdict == TCX_NEXT && c->hooks == 2)
 			verdict = tc_egress(skb);
 	}
-	return bench_judge(skb, c, flow, verdict);
+	if (c->timed)
+		c->timed_ns += bpf_ktime_get_ns();
+	verdict = bench_judge(skb, c, flow, verdict);
+	if (skb->len != BENCH_OCTETS && bench_undo(skb))
+		return TCX_DROP;
+	return verdict;
 }
 
 /* Ends the chosen flow, so that it is new to the next packet. */

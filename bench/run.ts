@@ -1,4 +1,4 @@
-// make bench [WHAT=connect|packet|sync|update] [ROUNDS=9]: runs benchmarks, prints tables, writes build/bench/<what>.json.
+// make bench [WHAT=connect|packet|edges|sync|update] [ROUNDS=9]: runs benchmarks, prints tables, writes build/bench/<what>.json.
 // Nothing here fails because of a time: numbers are for people, and for ratios within one run.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
@@ -13,6 +13,7 @@ const OUTPUT = join(import.meta.dirname, '../build/bench');
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   connect: () => import('./connect.ts'),
   packet: () => import('./packet.ts'),
+  edges: () => import('./edges.ts'),
   sync: () => import('./sync.ts'),
   update: () => import('./update.ts'),
 };

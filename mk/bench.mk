@@ -3,7 +3,7 @@
 # connect is measured against real kube-proxy, which is built once (mk/cluster.mk).
 BENCH_NEEDS := $(if $(filter connect,$(or $(WHAT),connect)),kube)
 
-## bench: numbers with their ranges: [WHAT=connect|packet|sync|update] [ROUNDS=9] (root)
+## bench: numbers with their ranges: [WHAT=connect|packet|edges|sync|update] [ROUNDS=9] (root)
 .PHONY: bench
 bench: build dist $(BENCH_NEEDS) build/bench/packet.bpf.o build/bench/crr
 	$(Q)WHAT='$(WHAT)' ROUNDS='$(ROUNDS)' $(NODE) bench/run.ts
