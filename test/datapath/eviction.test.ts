@@ -57,6 +57,25 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
     }
   });
 
+  test('connections in use may fill the table to its last row', () => {
+    datapath.program(servicePort(addresses, transport));
+    const counted = datapath.counted(() => {
+      for (let i = 0; i < ROWS; i++) establish(CLIENT_PORT + i);
+    });
+    expect([datapath.flows().length, counted]).toEqual([ROWS, { flow_new: ROWS }]);
+    const refused = datapath.counted(() => expect(flood(1)).toBe(0));
+    expect([datapath.flows().length, refused]).toEqual([ROWS, { drop_flows_full: 1 }]);
+  });
+
+  test('the one flow that nobody answered, among connections in use that fill the table, makes room', () => {
+    datapath.program(servicePort(addresses, transport));
+    for (let i = 1; i < ROWS; i++) establish(CLIENT_PORT + i);
+    datapath.ingress(asks(FIRST_FLOOD_PORT, 'S'));
+    const counted = datapath.counted(() => establish(CLIENT_PORT));
+    expect([clientPorts().has(FIRST_FLOOD_PORT), clientPorts().has(CLIENT_PORT)]).toEqual([false, true]);
+    expect(counted).toEqual({ flow_new: 1, flow_evicted: 1 });
+  });
+
   test('a flow that was evicted leaves no entry', () => {
     datapath.program(servicePort(addresses, transport));
     flood(FLOOD);
