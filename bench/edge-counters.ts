@@ -29,13 +29,18 @@ export const counters: Edge = async (options) => {
   const cells = FLOWS.flatMap((flows) => CASES.map((which) => ({ flows, which, on: new Series(), off: new Series() })));
   const kernels = [1, 0].map((flowCounters) => ({ ...LARGE, variables: { flowCounters } }));
   await withKernels(kernels, ([on, off]) => {
-    for (const _round of roundsOf(options, 'counters')) {
+    for (const round of roundsOf(options, 'counters')) {
       for (const flows of FLOWS) {
         const mine = cells.filter((cell) => cell.flows === flows);
         const refused = establish(on!, flows) || establish(off!, flows);
         for (const { which, ...cell } of mine) {
-          cell.on.take(on!, sampleOf(on!, which, flows));
-          cell.off.take(off!, sampleOf(off!, which, flows));
+          const pair = [
+            { series: cell.on, kernel: on! },
+            { series: cell.off, kernel: off! },
+          ];
+          // Each goes first in every other round.
+          for (const { series, kernel } of round % 2 ? pair : pair.toReversed())
+            series.take(kernel, sampleOf(kernel, which, flows));
         }
         // Twice through both hooks, measured and not, in two cases.
         const wrong = counted(on!) < 2 * PACKETS || counted(off!) !== 0 ? 'the counters are not what they should be' : '';
