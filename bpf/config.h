@@ -47,6 +47,7 @@ struct lb_exported {
 	enum lb_direction direction;
 	enum lb_rewrite_flag rewrite_flag;
 	enum lb_flow_flag flow_flag;
+	enum lb_held_state held_state;
 	enum lb_counter counter;
 	enum lb_event_kind event_kind;
 };

@@ -150,6 +150,33 @@ static __always_inline int leave(struct __sk_buff *skb, const struct lb_device *
 	return drop(skb, p, LB_DROP_HOST_PORT, 0);
 }
 
+/* A fragment whose flow cannot be asked for. */
+static __noinline int leave_fragment(struct __sk_buff *skb, const struct lb_device *dev, const struct packet *p, int result)
+{
+	switch (result) {
+	case FRAGMENT_TAKEN:
+		return TCX_DROP; /* it comes again */
+	case FRAGMENT_LOST:
+		return drop(skb, p, LB_DROP_FRAGMENT, 0);
+	default:
+		return leave(skb, dev, p);
+	}
+}
+
+/* What cannot be read: none of our business, unless it is the first fragment of a datagram for us, cut before its ports. */
+static __noinline int leave_unread(struct __sk_buff *skb, const struct lb_device *dev, struct packet *p)
+{
+	int result;
+
+	if (dev->flags & LB_DEVICE_HOST)
+		return TCX_DROP;
+	p->key.direction = LB_IN;
+	if (p->fragment != PACKET_FIRST_FRAGMENT || !fragment_has_ports(p) || !packet_is_ours(skb, dev))
+		return TCX_NEXT;
+	result = fragment_without_ports(skb, p);
+	return leave_fragment(skb, dev, p, result == FRAGMENT_KNOWN ? FRAGMENT_OTHERS : result);
+}
+
 /* Rule 7: a packet to an address of ours and a port of the SNAT range that no flow of ours explains. */
 static __noinline int ingress_to_node(struct __sk_buff *skb, const struct packet *p)
 {
@@ -284,14 +311,17 @@ SEC("tcx/ingress") int tc_ingress(struct __sk_buff *skb)
 	if (!dev || skb->vlan_present)
 		return TCX_NEXT;
 	if (!packet_read(skb, dev, &p))
-		return dev->flags & LB_DEVICE_HOST ? TCX_DROP : TCX_NEXT;
+		return leave_unread(skb, dev, &p);
 	p.key.direction = LB_IN;
 	if (packet_is_icmp(&p)) {
 		verdict = p.fragment || !packet_is_ours(skb, dev) ? ICMP_UNKNOWN : icmp_translate(skb, &p);
 		return verdict == ICMP_UNKNOWN ? leave(skb, dev, &p) : verdict;
 	}
-	if (p.fragment && !fragment_ports(&p))
-		return leave(skb, dev, &p);
+	if (p.fragment) {
+		verdict = fragment_read(skb, &p, packet_is_ours(skb, dev));
+		if (verdict != FRAGMENT_KNOWN)
+			return leave_fragment(skb, dev, &p, verdict);
+	}
 
 	if (flow_find(&p.key, &flow)) {
 		if (flow.rewrite.flags & LB_REWRITE_STEER) {
@@ -341,7 +371,7 @@ SEC("tcx/egress") int tc_egress(struct __sk_buff *skb)
 		/* Errors pass: our own refusals among them, which are about no flow. */
 		return icmp_is_error_message(skb, &p) ? TCX_NEXT : leave(skb, dev, &p);
 	}
-	if (p.fragment && !fragment_ports(&p))
+	if (p.fragment && fragment_read(skb, &p, false) != FRAGMENT_KNOWN)
 		return leave(skb, dev, &p);
 	if (!flow_find(&p.key, &flow)) {
 		if (!guard_is_needed(&p))

@@ -139,6 +139,7 @@ enum lb_address_flag {
 	LB_ADDRESS_NODE = 1,       /* an address of this node */
 	LB_ADDRESS_NODE_PORT = 2,  /* and node ports are served on it */
 	LB_ADDRESS_CLUSTER_IP = 4, /* the ClusterIP of some Service: a port that no frontend has is rejected */
+	LB_ADDRESS_EXTERNAL = 8,   /* an external or load-balancer IP of some Service: fragments wait for their first */
 };
 
 /* One row says everything about an address, so that a packet that is none of ours costs one lookup. */
@@ -243,19 +244,46 @@ struct lb_flow_state {
 	__u8 pad2[45];
 } __attribute__((aligned(64)));
 
-/* Ports of a datagram's first fragment, for those that follow without a layer 4 header (rule 10). */
+/* A fragmented datagram: what all of its fragments have in common. */
 struct lb_fragment_key {
 	union lb_addr source;
 	union lb_addr destination;
 	__be32 id;
-	__u8 protocol;
+	__u8 protocol;  /* 0 in IPv6, where it may stand behind headers that only the first fragment has */
 	__u8 direction; /* enum lb_direction */
 	__u16 pad;
 };
 
+/* What the first fragment says for those that follow without a layer 4 header (rule 10). */
 struct lb_fragment {
+	__u64 last_seen_ns; /* CLOCK_MONOTONIC, coarse: ids are used again */
+	__u32 held;         /* row of held_fragments, plus 1, of the last that came before the first; 0: none */
 	__be16 source_port;
 	__be16 destination_port;
+	__u8 protocol; /* 0: the first fragment has not come yet */
+	__u8 pad[7];
+};
+
+enum {
+	LB_HELD_FRAGMENTS = 512,
+	LB_HELD_OCTETS = 1984, /* with the rest of the row 2 KiB; longer ones (jumbo frames) are not held */
+};
+
+enum lb_held_state {
+	LB_HELD_FREE = 0,
+	LB_HELD_BUSY = 1, /* being filled or emptied; nobody but its owner touches it */
+	LB_HELD_READY = 2,
+};
+
+/* A copy of a fragment that came before its datagram's first one. */
+struct lb_held_fragment {
+	struct lb_fragment_key key;
+	__u64 held_ns; /* CLOCK_MONOTONIC, coarse */
+	__u32 state;   /* enum lb_held_state, by compare-and-swap */
+	__u32 next;    /* row, plus 1, of the one of this datagram that was held before; 0: none */
+	__u32 length;  /* octets from the IP header on */
+	__u32 pad;
+	__u8 octets[LB_HELD_OCTETS];
 };
 
 /* ---- Sockets ------------------------------------------------------------------------------------------------- */
@@ -310,6 +338,8 @@ enum lb_counter {
 	LB_SOCKET_REFUSED,         /* ECONNREFUSED because there is no endpoint */
 	LB_REJECT_SENT,            /* ICMP port unreachable sent: no endpoint, or no such port of a ClusterIP */
 	LB_ICMP_TRANSLATED,        /* ICMP errors about our flows, brought to the other end's view */
+	LB_FRAGMENT_HELD,          /* fragments that came before their datagram's first, and were put aside */
+	LB_FRAGMENT_RELEASED,      /* of those: put back into the queue when the first came */
 	LB_DROP_REJECT_LIMITED,    /* would have been rejected, over the rate limit */
 	LB_DROP_NO_LOCAL_ENDPOINT, /* Local policy, endpoints only on other nodes */
 	LB_DROP_SOURCE_RANGE,      /* to a load-balancer IP, from outside of loadBalancerSourceRanges */
@@ -322,6 +352,7 @@ enum lb_counter {
 	LB_DROP_NO_SOURCE,         /* the device has no address of this family to masquerade with */
 	LB_DROP_STALE_LIST,        /* the backend list changed twice while it was read */
 	LB_DROP_REWRITE_FAILED,    /* the kernel refused to change the packet; an SCTP fragment needs other ports */
+	LB_DROP_FRAGMENT,          /* a fragment to a Service without a first one that has ports, or of what is refused */
 	LB_DROP_ICMP_REDIRECT,     /* an ICMP redirect about a translated flow (rule 4) */
 	LB_DROP_NO_ALIAS,  /* on the host's port: an address of the node without an alias, or an alias without an address */
 	LB_DROP_HOST_PORT, /* on the host's port: no flow and no Service, and an alias must not leave the node */

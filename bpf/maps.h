@@ -110,13 +110,32 @@ struct {
 	__type(value, struct lb_flow_state);
 } flow_states SEC(".maps");
 
-/* Ports of fragmented datagrams under way. Written by the programs; LRU, because a datagram lives for milliseconds. */
+/*
+ * Fragmented datagrams under way that may be a Service's. Written by the programs; LRU, because a datagram lives for milliseconds. The
+ * datagrams of others make no row, so they push none of ours out.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
 	__type(key, struct lb_fragment_key);
 	__type(value, struct lb_fragment);
 } fragments SEC(".maps");
+
+/* Fragments that wait for their first, in a ring: the oldest makes room. Written by the programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LB_HELD_FRAGMENTS);
+	__type(key, __u32);
+	__type(value, struct lb_held_fragment);
+} held_fragments SEC(".maps");
+
+/* The place in that ring: how many were put there since the start. Written by the programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} held_next SEC(".maps");
 
 /*
  * Ids of cgroups whose processes, and those of every cgroup below, are left to the packet path. Written by the controller before the

@@ -157,6 +157,10 @@ static __always_inline enum parse_result parse_l4(void *data, void *data_end, st
 		return p->is_v4 ? PARSE_OK : PARSE_OTHER;
 	case IPPROTO_ICMPV6:
 		return p->is_v4 ? PARSE_OTHER : PARSE_OK;
+	case IPPROTO_ROUTING:
+	case IPPROTO_DSTOPTS:
+		/* Only the first fragment says what stands behind. */
+		return p->fragment == PACKET_LATER_FRAGMENT && !p->is_v4 ? PARSE_OK : PARSE_OTHER;
 	default:
 		return PARSE_OTHER;
 	}
@@ -235,6 +239,8 @@ static __always_inline enum parse_result parse_v6(void *data, void *data_end, st
 			p->fragment_id = fragment->id;
 			next = fragment->next;
 			offset += sizeof(*fragment);
+			if (p->fragment == PACKET_LATER_FRAGMENT)
+				break; /* what follows is no header, whatever the first fragment begins with */
 		} else if (ipv6_is_extension(next)) {
 			extension = data + offset;
 			if ((void *)(extension + 1) > data_end)

@@ -146,6 +146,11 @@ static __noinline int reject(struct __sk_buff *skb, const struct packet *p, __u3
 {
 	int error;
 
+	if (p->fragment == PACKET_LATER_FRAGMENT) {
+		/* The first was answered; RFC 1122 section 3.2.2 wants no other. */
+		refuse(p, skb->ifindex, LB_DROP_FRAGMENT, service_id);
+		return TCX_DROP;
+	}
 	if (service_id)
 		stats_reject(service_id);
 

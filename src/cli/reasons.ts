@@ -71,6 +71,13 @@ export const REASONS: Readonly<Record<string, Reason>> = {
     meaning: 'The kernel refused to change a packet: it is cut short, or it is a fragment whose ports cannot be told.',
     advice: 'See with tcpdump what arrives; damaged packets are not our doing, whole ones are a defect worth a report.',
   },
+  fragment: {
+    meaning:
+      'A fragment of a datagram to a Service whose first fragment never came, came without ports, or was refused; or it came ' +
+      'before the first and could not be put aside: too long for that (jumbo frames), or too many in a second.',
+    advice:
+      'See with tcpdump whether first fragments get lost on the way; smaller datagrams, or a smaller MTU at the sender, need none.',
+  },
   icmp_redirect: {
     meaning:
       'An ICMP redirect about a translated connection: dropped, since it would lead all traffic of a Service to one endpoint.',

@@ -91,15 +91,19 @@ export const LAYOUT: readonly string[] = [
   'flows.value.flow_id 20 u32',
   'flows.value.claim 24 u32',
   'flows.value.flags 28 u32',
-  'fragments type 9 key 40 value 4',
+  'fragments type 9 key 40 value 24',
   'fragments.key.source 0 union lb_addr',
   'fragments.key.destination 16 union lb_addr',
   'fragments.key.id 32 be32',
   'fragments.key.protocol 36 u8',
   'fragments.key.direction 37 u8',
   'fragments.key.pad 38 u16',
-  'fragments.value.source_port 0 be16',
-  'fragments.value.destination_port 2 be16',
+  'fragments.value.last_seen_ns 0 u64',
+  'fragments.value.held 8 u32',
+  'fragments.value.source_port 12 be16',
+  'fragments.value.destination_port 14 be16',
+  'fragments.value.protocol 16 u8',
+  'fragments.value.pad 17 u8[7]',
   'frontends type 1 key 20 value 40',
   'frontends.key.address 0 union lb_addr',
   'frontends.key.port 16 be16',
@@ -115,6 +119,23 @@ export const LAYOUT: readonly string[] = [
   'frontends.value.flags 28 u32',
   'frontends.value.affinity_seconds 32 u32',
   'frontends.value.generation 36 u32',
+  'held_fragments type 2 key 4 value 2048',
+  'held_fragments.key 0 u32',
+  'held_fragments.value.key.source 0 union lb_addr',
+  'held_fragments.value.key.destination 16 union lb_addr',
+  'held_fragments.value.key.id 32 be32',
+  'held_fragments.value.key.protocol 36 u8',
+  'held_fragments.value.key.direction 37 u8',
+  'held_fragments.value.key.pad 38 u16',
+  'held_fragments.value.held_ns 40 u64',
+  'held_fragments.value.state 48 u32',
+  'held_fragments.value.next 52 u32',
+  'held_fragments.value.length 56 u32',
+  'held_fragments.value.pad 60 u32',
+  'held_fragments.value.octets 64 u8[1984]',
+  'held_next type 2 key 4 value 4',
+  'held_next.key 0 u32',
+  'held_next.value 0 u32',
   'host_aliases type 1 key 16 value 16',
   'host_aliases.key 0 union lb_addr',
   'host_aliases.value 0 union lb_addr',
@@ -196,22 +217,25 @@ export const Counter = {
   LB_SOCKET_REFUSED: 10,
   LB_REJECT_SENT: 11,
   LB_ICMP_TRANSLATED: 12,
-  LB_DROP_REJECT_LIMITED: 13,
-  LB_DROP_NO_LOCAL_ENDPOINT: 14,
-  LB_DROP_SOURCE_RANGE: 15,
-  LB_DROP_UNALLOCATED: 16,
-  LB_DROP_NO_FLOW: 17,
-  LB_DROP_FLOWS_FULL: 18,
-  LB_DROP_PORT_COLLISION: 19,
-  LB_DROP_SNAT_EXHAUSTED: 20,
-  LB_DROP_SNAT_RACED: 21,
-  LB_DROP_NO_SOURCE: 22,
-  LB_DROP_STALE_LIST: 23,
-  LB_DROP_REWRITE_FAILED: 24,
-  LB_DROP_ICMP_REDIRECT: 25,
-  LB_DROP_NO_ALIAS: 26,
-  LB_DROP_HOST_PORT: 27,
-  LB_COUNTER_MAX: 28,
+  LB_FRAGMENT_HELD: 13,
+  LB_FRAGMENT_RELEASED: 14,
+  LB_DROP_REJECT_LIMITED: 15,
+  LB_DROP_NO_LOCAL_ENDPOINT: 16,
+  LB_DROP_SOURCE_RANGE: 17,
+  LB_DROP_UNALLOCATED: 18,
+  LB_DROP_NO_FLOW: 19,
+  LB_DROP_FLOWS_FULL: 20,
+  LB_DROP_PORT_COLLISION: 21,
+  LB_DROP_SNAT_EXHAUSTED: 22,
+  LB_DROP_SNAT_RACED: 23,
+  LB_DROP_NO_SOURCE: 24,
+  LB_DROP_STALE_LIST: 25,
+  LB_DROP_REWRITE_FAILED: 26,
+  LB_DROP_FRAGMENT: 27,
+  LB_DROP_ICMP_REDIRECT: 28,
+  LB_DROP_NO_ALIAS: 29,
+  LB_DROP_HOST_PORT: 30,
+  LB_COUNTER_MAX: 31,
 } as const;
 
 /** enum lb_socket_path */
@@ -255,6 +279,7 @@ export const AddressFlag = {
   LB_ADDRESS_NODE: 1,
   LB_ADDRESS_NODE_PORT: 2,
   LB_ADDRESS_CLUSTER_IP: 4,
+  LB_ADDRESS_EXTERNAL: 8,
 } as const;
 
 /** enum lb_device_flag */
@@ -286,6 +311,13 @@ export const FlowFlag = {
   LB_FLOW_OWN_ADDRESS: 256,
   LB_FLOW_GUARD: 512,
   LB_FLOW_BACKEND_RESET: 1024,
+} as const;
+
+/** enum lb_held_state */
+export const HeldState = {
+  LB_HELD_FREE: 0,
+  LB_HELD_BUSY: 1,
+  LB_HELD_READY: 2,
 } as const;
 
 /** enum lb_event_kind */
@@ -786,23 +818,63 @@ export function writeFragmentKey(bytes: Uint8Array, at: number, value: FragmentK
   view.setUint8(at + 37, value.direction);
 }
 
-/** struct lb_fragment, 4 octets. */
+/** struct lb_fragment, 24 octets. */
 export interface Fragment {
+  lastSeenNs: bigint;
+  held: number;
   sourcePort: number;
   destinationPort: number;
+  protocol: number;
 }
-export const LB_FRAGMENT_SIZE = 4;
+export const LB_FRAGMENT_SIZE = 24;
 export function readFragment(bytes: Uint8Array, at = 0): Fragment {
   const view = viewOf(bytes);
   return {
-    sourcePort: view.getUint16(at, false),
-    destinationPort: view.getUint16(at + 2, false),
+    lastSeenNs: view.getBigUint64(at, true),
+    held: view.getUint32(at + 8, true),
+    sourcePort: view.getUint16(at + 12, false),
+    destinationPort: view.getUint16(at + 14, false),
+    protocol: view.getUint8(at + 16),
   };
 }
 export function writeFragment(bytes: Uint8Array, at: number, value: Fragment): void {
   const view = viewOf(bytes);
-  view.setUint16(at, value.sourcePort, false);
-  view.setUint16(at + 2, value.destinationPort, false);
+  view.setBigUint64(at, value.lastSeenNs, true);
+  view.setUint32(at + 8, value.held, true);
+  view.setUint16(at + 12, value.sourcePort, false);
+  view.setUint16(at + 14, value.destinationPort, false);
+  view.setUint8(at + 16, value.protocol);
+}
+
+/** struct lb_held_fragment, 2048 octets. */
+export interface HeldFragment {
+  key: FragmentKey;
+  heldNs: bigint;
+  state: number;
+  next: number;
+  length: number;
+  octets: Uint8Array;
+}
+export const LB_HELD_FRAGMENT_SIZE = 2048;
+export function readHeldFragment(bytes: Uint8Array, at = 0): HeldFragment {
+  const view = viewOf(bytes);
+  return {
+    key: readFragmentKey(bytes, at),
+    heldNs: view.getBigUint64(at + 40, true),
+    state: view.getUint32(at + 48, true),
+    next: view.getUint32(at + 52, true),
+    length: view.getUint32(at + 56, true),
+    octets: readOctets(bytes, at + 64, 1984),
+  };
+}
+export function writeHeldFragment(bytes: Uint8Array, at: number, value: HeldFragment): void {
+  const view = viewOf(bytes);
+  writeFragmentKey(bytes, at, value.key);
+  view.setBigUint64(at + 40, value.heldNs, true);
+  view.setUint32(at + 48, value.state, true);
+  view.setUint32(at + 52, value.next, true);
+  view.setUint32(at + 56, value.length, true);
+  bytes.set(value.octets, at + 64);
 }
 
 /** struct lb_sock_pairs, 180 octets. */
@@ -995,16 +1067,18 @@ export const MAPS = {
   addresses: { key: null, value: 'Address', keySize: 16, valueSize: 4, maxEntries: 65536 },
   host_aliases: { key: null, value: null, keySize: 16, valueSize: 16, maxEntries: 1024 },
   flow_states: { key: null, value: 'FlowState', keySize: 4, valueSize: 192, maxEntries: 131072 },
-  fragments: { key: 'FragmentKey', value: 'Fragment', keySize: 40, valueSize: 4, maxEntries: 8192 },
+  fragments: { key: 'FragmentKey', value: 'Fragment', keySize: 40, valueSize: 24, maxEntries: 8192 },
+  held_fragments: { key: null, value: 'HeldFragment', keySize: 4, valueSize: 2048, maxEntries: 512 },
+  held_next: { key: null, value: null, keySize: 4, valueSize: 4, maxEntries: 1 },
   excluded_cgroups: { key: null, value: null, keySize: 8, valueSize: 4, maxEntries: 65536 },
   sock_peers: { key: null, value: 'SockPairs', keySize: 4, valueSize: 180, maxEntries: 0 },
-  counters: { key: null, value: null, keySize: 4, valueSize: 8, maxEntries: 28 },
+  counters: { key: null, value: null, keySize: 4, valueSize: 8, maxEntries: 31 },
   service_stats: { key: null, value: 'Stats', keySize: 4, valueSize: 64, maxEntries: 65536 },
   backend_stats: { key: null, value: 'Stats', keySize: 4, valueSize: 64, maxEntries: 262144 },
   monitor: { key: null, value: 'Monitor', keySize: 4, valueSize: 24, maxEntries: 1 },
   monitored: { key: null, value: null, keySize: 0, valueSize: 0, maxEntries: 1048576 },
   events: { key: null, value: null, keySize: 0, valueSize: 0, maxEntries: 262144 },
-  rate_limits: { key: null, value: 'Rate', keySize: 4, valueSize: 16, maxEntries: 29 },
+  rate_limits: { key: null, value: 'Rate', keySize: 4, valueSize: 16, maxEntries: 32 },
 } as const;
 
 /** Read-only variables of the programs; set before load. */

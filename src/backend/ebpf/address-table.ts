@@ -8,15 +8,23 @@ import { keyBytes, keyText } from './service-tables.ts';
 const ADDRESS_OCTETS = 16;
 const FLAGS_OCTETS = 4;
 
+/** What Services say about an address, of enum lb_address_flag. */
+export type ServiceAddressFlag = typeof AddressFlag.LB_ADDRESS_CLUSTER_IP | typeof AddressFlag.LB_ADDRESS_EXTERNAL;
+
 /**
- * Addresses of the node come from rtnetlink, ClusterIPs from Services, and one address may be both (what IPVS left behind).
+ * Addresses of the node come from rtnetlink, the others from Services, and one address may be both (what IPVS left behind, a
+ * load-balancer IP that the node has).
  * Invariant: after flush() the table has a row for each address with a reason to be there, and no other.
  */
 export class AddressTable {
   readonly #map: BpfMap;
   readonly #present = new Map<string, number>(); // address octets as text -> flags in the kernel
   readonly #node = new Map<string, number>();
-  readonly #clusterIPs = new Map<string, number>(); // how many units have it
+  /** Flags that Services give -> address -> how many units have it. */
+  readonly #ofServices = new Map<ServiceAddressFlag, Map<string, number>>([
+    [AddressFlag.LB_ADDRESS_CLUSTER_IP, new Map()],
+    [AddressFlag.LB_ADDRESS_EXTERNAL, new Map()],
+  ]);
   readonly #changed = new Set<string>();
 
   /** Takes over what a former process left; rows without a reason go with the first flush(). */
@@ -35,12 +43,12 @@ export class AddressTable {
   }
 
   /** key: the address's octets as text. Written with the next flush(). */
-  addClusterIP(key: string): void {
-    this.#count(key, 1);
+  add(key: string, flag: ServiceAddressFlag): void {
+    this.#count(key, flag, 1);
   }
 
-  removeClusterIP(key: string): void {
-    this.#count(key, -1);
+  remove(key: string, flag: ServiceAddressFlag): void {
+    this.#count(key, flag, -1);
   }
 
   /** Writes what changed, in two batches. */
@@ -63,11 +71,15 @@ export class AddressTable {
       const key = keyText(keys.subarray(i * ADDRESS_OCTETS, (i + 1) * ADDRESS_OCTETS));
       this.#present.set(key, view.getUint32(i * FLAGS_OCTETS, true));
     }
-    for (const known of [this.#present, this.#node, this.#clusterIPs]) for (const key of known.keys()) this.#changed.add(key);
+    for (const known of [this.#present, this.#node, ...this.#ofServices.values()])
+      for (const key of known.keys()) this.#changed.add(key);
   }
 
   #flags(key: string): number {
-    return (this.#node.get(key) ?? 0) | (this.#clusterIPs.has(key) ? AddressFlag.LB_ADDRESS_CLUSTER_IP : 0);
+    return [...this.#ofServices].reduce(
+      (flags, [flag, addresses]) => (addresses.has(key) ? flags | flag : flags),
+      this.#node.get(key) ?? 0,
+    );
   }
 
   #setNode(key: string, flags: number): void {
@@ -77,10 +89,11 @@ export class AddressTable {
     this.#changed.add(key);
   }
 
-  #count(key: string, by: 1 | -1): void {
-    const count = (this.#clusterIPs.get(key) ?? 0) + by;
-    if (count > 0) this.#clusterIPs.set(key, count);
-    else this.#clusterIPs.delete(key);
+  #count(key: string, flag: ServiceAddressFlag, by: 1 | -1): void {
+    const addresses = this.#ofServices.get(flag);
+    const count = (addresses?.get(key) ?? 0) + by;
+    if (count > 0) addresses?.set(key, count);
+    else addresses?.delete(key);
     this.#changed.add(key);
   }
 

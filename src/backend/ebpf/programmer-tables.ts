@@ -6,7 +6,7 @@ import { ServiceTables } from './service-tables.ts';
 
 export interface ProgrammerTables {
   readonly services: ServiceTables;
-  readonly addresses: Pick<AddressTable, 'addClusterIP' | 'removeClusterIP' | 'flush'>;
+  readonly addresses: Pick<AddressTable, 'add' | 'remove' | 'flush'>;
   readonly sourceRanges: Pick<SourceRangeTable, 'isExactly' | 'allow' | 'restrict' | 'keepOnly'>;
 }
 

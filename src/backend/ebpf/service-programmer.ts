@@ -1,10 +1,11 @@
 // Units -> rows, in an order in which a reader never sees a hole.
 
 import { addressOctets } from '../../datapath/address.ts';
-import { BackendFlag, BackendList, type Frontend, FrontendFlag } from '../../datapath/layout.gen.ts';
+import { AddressFlag, BackendFlag, BackendList, type Frontend, FrontendFlag } from '../../datapath/layout.gen.ts';
 import { TurnoutError } from '../../errors.ts';
 import type { Changes, DesiredState, Endpoint, ServicePort } from '../../state/model.ts';
 import type { SyncReport } from '../backend.ts';
+import type { ServiceAddressFlag } from './address-table.ts';
 import { type Extent, ExtentAllocator } from './extents.ts';
 import { IdAllocator } from './ids.ts';
 import { type BackendIdentity, EMPTY_LIST, type ProgrammedList, type ProgrammedUnit } from './programmed-unit.ts';
@@ -82,7 +83,7 @@ export class ServiceProgrammer {
     for (const { key } of orphans) this.#owners.set(key, ORPHAN);
     for (const [unitKey, unit] of units) {
       for (const key of unit.frontends.keys()) this.#owners.set(key, unitKey);
-      for (const address of clusterAddresses(unit)) this.#addresses.addClusterIP(address);
+      for (const [address, flag] of addressesOf(unit)) this.#addresses.add(address, flag);
     }
     const programmed = [...units.values()];
     // Orphans keep theirs until the next start: rare, and their lists may be those of units.
@@ -300,8 +301,8 @@ export class ServiceProgrammer {
 
   #replace(key: string, unit: ProgrammedUnit | null): void {
     const before = this.#units.get(key);
-    if (unit) for (const address of clusterAddresses(unit)) this.#addresses.addClusterIP(address);
-    if (before) for (const address of clusterAddresses(before)) this.#addresses.removeClusterIP(address);
+    if (unit) for (const [address, flag] of addressesOf(unit)) this.#addresses.add(address, flag);
+    if (before) for (const [address, flag] of addressesOf(before)) this.#addresses.remove(address, flag);
     if (unit) this.#units.set(key, unit);
     else this.#units.delete(key);
     if (unit && unit.affinitySeconds > 0) this.#writeLists(unit);
@@ -325,11 +326,14 @@ export class ServiceProgrammer {
 type ListName = 'cluster' | 'local' | 'lingering';
 const LISTS: readonly ListName[] = ['cluster', 'local', 'lingering'];
 
-/** Address octets of the ClusterIP, as text: the one frontend that is not external. */
-function clusterAddresses({ frontends }: ProgrammedUnit): string[] {
+/** Address octets of each frontend, as text, and what makes it a row of `addresses`. Node ports are on the node's own. */
+function addressesOf({ frontends }: ProgrammedUnit): [string, ServiceAddressFlag][] {
   return [...frontends]
-    .filter(([, flags]) => !(flags & FrontendFlag.LB_FRONTEND_EXTERNAL))
-    .map(([key]) => key.slice(0, ADDRESS_OCTETS));
+    .filter(([, flags]) => !(flags & FrontendFlag.LB_FRONTEND_NODE_PORT))
+    .map(([key, flags]) => [
+      key.slice(0, ADDRESS_OCTETS),
+      flags & FrontendFlag.LB_FRONTEND_EXTERNAL ? AddressFlag.LB_ADDRESS_EXTERNAL : AddressFlag.LB_ADDRESS_CLUSTER_IP,
+    ]);
 }
 
 function isSameMap(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean {

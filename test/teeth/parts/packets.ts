@@ -2,6 +2,7 @@
 import { type Part, part } from '../part.ts';
 
 const FRAGMENTS = 'fragments.test.ts';
+const HELD = 'held-fragments.test.ts';
 const SCTP = 'sctp-checksum.test.ts';
 const FRAMES = 'frames.test.ts';
 
@@ -24,23 +25,78 @@ export const PACKETS: readonly Part[] = [
   ),
   part(
     'later fragments are found at ingress',
-    { file: 'hook_tc.h', from: 'if (p.fragment && !fragment_ports(&p))\n\t\treturn leave(skb, dev, &p);\n\n', to: '' },
+    { file: 'hook_tc.h', from: 'verdict = fragment_read(skb, &p, packet_is_ours(skb, dev));', to: 'verdict = FRAGMENT_KNOWN;' },
     FRAGMENTS,
     /a later fragment follows the first one, only its address changed/,
     /fragments of a masqueraded datagram leave with the address of this node/,
   ),
   part(
     'later fragments are found at egress',
-    { file: 'hook_tc.h', from: 'if (p.fragment && !fragment_ports(&p))\n\t\treturn leave(skb, dev, &p);\n\tif', to: 'if' },
+    { file: 'hook_tc.h', from: 'if (p.fragment && fragment_read(skb, &p, false) != FRAGMENT_KNOWN)', to: 'if (0)' },
     FRAGMENTS,
     /fragments of the reply get the address that was asked/,
     /fragments of a masqueraded datagram leave with the address of this node/,
   ),
   part(
     'fragments are those of one datagram',
-    { file: 'fragment.h', from: '.id = p->fragment_id,', to: '.id = 0,' },
+    { file: 'fragment.h', from: 'key->id = p->fragment_id;', to: 'key->id = 0;' },
     FRAGMENTS,
-    /a later fragment of another datagram, or of another client, is not taken for this one/,
+    /a later fragment of another datagram, client or protocol is not taken for this one/,
+  ),
+  part(
+    'what a first fragment said does not hold for the next datagram with its id',
+    { file: 'fragment.h', from: '!row->protocol || fragment_is_old(row, now_ns)', to: '!row->protocol' },
+    HELD,
+    /what an old datagram's first fragment said does not hold for a new one with the same id/,
+  ),
+  part(
+    'a fragment that comes too early is put aside',
+    { file: 'fragment.h', from: 'result = fragment_hold(skb, p);', to: 'result = 0 ? fragment_hold(skb, p) : FRAGMENT_LOST;' },
+    HELD,
+    /one to the ClusterIP is put aside as it is, and dropped/,
+    /the first fragment brings those that came before it/,
+  ),
+  part(
+    'the first fragment brings those that came before it',
+    { file: 'fragment.h', from: 'return held && held_release(', to: 'return 0 && held_release(' },
+    HELD,
+    /the first fragment brings those that came before it/,
+  ),
+  part(
+    'putting fragments aside has a limit',
+    { file: 'held_fragment.h', from: '#define HELD_PER_SECOND 20000', to: '#define HELD_PER_SECOND 2000000' },
+    HELD,
+    /a flood of them is put aside no faster than the limit/,
+  ),
+  part(
+    'only what goes to an address of ours is put aside',
+    { file: 'fragment.h', from: 'if (!address_flags || !is_ours || !fragment_has_ports(p))', to: 'if (!fragment_has_ports(p))' },
+    HELD,
+    /one that goes to no Service, to another station, or out of here, is none of our business/,
+  ),
+  part(
+    'the datagrams of others make no row',
+    { file: 'fragment.h', from: 'if (!fragment_address_flags(p) && !bpf_map_lookup_elem(&flows, &p->key))', to: 'if (0)' },
+    FRAGMENTS,
+    /datagrams of others make no row/,
+  ),
+  part(
+    'a later fragment of IPv6 has no headers',
+    { file: 'packet.h', from: 'if (p->fragment == PACKET_LATER_FRAGMENT)\n\t\t\t\tbreak;', to: '' },
+    FRAGMENTS,
+    /(behind the fragment header|on both sides) do not hide the ports, and the rest is not read for headers/,
+  ),
+  part(
+    'a first fragment without ports does not reach a Service',
+    { file: 'fragment.h', from: 'if (address_flags && !(address_flags & LB_ADDRESS_NODE))', to: 'if (0)' },
+    FRAGMENTS,
+    /is dropped on the way to a Service, and the rest never gets there/,
+  ),
+  part(
+    'a refused datagram is answered once',
+    { file: 'reject.h', from: 'if (p->fragment == PACKET_LATER_FRAGMENT) {', to: 'if (0) {' },
+    FRAGMENTS,
+    /a refused datagram is answered once/,
   ),
   part(
     'a later fragment has no checksum',

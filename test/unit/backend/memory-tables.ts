@@ -1,8 +1,9 @@
 // The tables of Services in memory, for what decides about them. `log` has each write that readers could see, in order.
+import type { ServiceAddressFlag } from '../../../src/backend/ebpf/address-table.ts';
 import type { ProgrammerTables } from '../../../src/backend/ebpf/programmer-tables.ts';
 import { keyBytes, type ServiceTables } from '../../../src/backend/ebpf/service-tables.ts';
 import { addressText } from '../../../src/datapath/address.ts';
-import { type Backend, type Frontend, readFrontendKey, type ServiceName } from '../../../src/datapath/layout.gen.ts';
+import { AddressFlag, type Backend, type Frontend, readFrontendKey, type ServiceName } from '../../../src/datapath/layout.gen.ts';
 
 const NO_BACKEND: Backend = { address: new Uint8Array(16), port: 0, flags: 0, serviceId: 0, backendId: 0, generation: 0 };
 
@@ -13,6 +14,7 @@ export class MemoryTables {
   readonly serviceNames = new Map<number, ServiceName>();
   readonly zeroed: number[] = [];
   readonly clusterIPs: string[] = []; // with repetition: one for each unit
+  readonly externalIPs: string[] = []; // likewise
   readonly allowed = new Map<number, Set<string>>(); // source ranges by service id
   readonly lists = new Map<number, number>();
   readonly log: string[] = [];
@@ -31,8 +33,11 @@ export class MemoryTables {
     return { services: this as unknown as ServiceTables, addresses: this.addresses, sourceRanges: this.sourceRanges };
   }
   readonly addresses: ProgrammerTables['addresses'] = {
-    addClusterIP: (key) => this.clusterIPs.push(addressText(keyBytes(key))),
-    removeClusterIP: (key) => void this.clusterIPs.splice(this.clusterIPs.indexOf(addressText(keyBytes(key))), 1),
+    add: (key, flag) => void this.#addressesOf(flag).push(addressText(keyBytes(key))),
+    remove: (key, flag) => {
+      const addresses = this.#addressesOf(flag);
+      addresses.splice(addresses.indexOf(addressText(keyBytes(key))), 1);
+    },
     flush: () => {}, // readers see the rows below at once
   };
   readonly sourceRanges: ProgrammerTables['sourceRanges'] = {
@@ -93,6 +98,10 @@ export class MemoryTables {
   name(id: number, name: ServiceName): void {
     this.serviceNames.set(id, name);
   }
+  #addressesOf(flag: ServiceAddressFlag): string[] {
+    return flag === AddressFlag.LB_ADDRESS_EXTERNAL ? this.externalIPs : this.clusterIPs;
+  }
+
   forgetName(id: number): void {
     this.serviceNames.delete(id);
   }

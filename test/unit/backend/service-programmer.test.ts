@@ -300,6 +300,16 @@ describe('what goes with a Service', () => {
     expect(memory.clusterIPs).toEqual(['10.96.0.2']);
   });
 
+  test('so are its external and load-balancer IPs, as such, and node ports have no address of their own', () => {
+    const { memory, upsert, remove } = programmed();
+    const unit = { ...WEB, externalIPs: ['203.0.113.1'], loadBalancerVIPs: ['203.0.113.2'], nodePort: 30080 };
+    upsert(unit);
+    expect(memory.clusterIPs).toEqual([WEB.clusterIP]);
+    expect([...memory.externalIPs].sort()).toEqual(['203.0.113.1', '203.0.113.2']);
+    remove(unit);
+    expect([...memory.clusterIPs, ...memory.externalIPs]).toEqual([]);
+  });
+
   test('its source ranges are in force before its rows ask for them, and go with it', () => {
     const { memory, upsert, remove } = programmed();
     const open = service('web', '10.96.0.1', ['10.244.1.1:80'], { loadBalancerVIPs: ['198.51.100.1'] });
