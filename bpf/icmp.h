@@ -219,8 +219,12 @@ static __noinline int icmp_translate(struct __sk_buff *skb, const struct packet 
 	if (icmp_rewrite_inner_address(skb, p, &inner, &to) ||
 	    icmp_rewrite_inner_ports(skb, p, &inner, flow.rewrite.destination_port, flow.rewrite.source_port))
 		goto failed;
-	/* On the way out a router's complaint keeps the router's address; only the backend's own becomes the frontend's. */
-	if ((in || lb_addr_equal(&p->key.source, &turned.source)) && icmp_rewrite_outer_address(skb, p, &to))
+	/*
+	 * On the way out to the client a router's complaint keeps the router's address; only the backend's own becomes the frontend's. To a
+	 * backend that sees us for the client all of them are ours: it may have no way to that router, and drop what comes from there.
+	 */
+	if ((in || !(flow.rewrite.flags & LB_REWRITE_REPLY) || lb_addr_equal(&p->key.source, &turned.source)) &&
+	    icmp_rewrite_outer_address(skb, p, &to))
 		goto failed;
 	count(LB_ICMP_TRANSLATED);
 	return TCX_NEXT;

@@ -102,6 +102,18 @@ describe.each(CASES)('an error about a flow over $title', ({ addresses, transpor
     expectTranslated('egress', between, errorAbout(replied, { from: node, to: endpoint, before: about }));
   });
 
+  // As conntrack does it: the endpoint's side may have no way to the router, and would drop what comes from there (rp_filter).
+  test("of a router on the masqueraded client's side comes to the endpoint from this node", () => {
+    datapath.program(servicePort(addresses, transport));
+    const port = masquerade();
+    const about = packet(externalIP, PORT, client, CLIENT_PORT);
+    const inside = changed(about, { source: endpoint, sourcePort: TARGET_PORT });
+    const replied = changed(inside, { destination: node, destinationPort: port });
+    const between = errorAbout(inside, { from: router, to: endpoint, before: about });
+    expectTranslated('ingress', errorAbout(about, { from: router, to: externalIP }), between);
+    expectTranslated('egress', between, errorAbout(replied, { from: node, to: endpoint, before: about }));
+  });
+
   test.each<[string, Change]>([
     ['another port', { sourcePort: CLIENT_PORT + 1 }],
     ['another client', { source: router }],

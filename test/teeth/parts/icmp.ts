@@ -59,8 +59,8 @@ export const ICMP: readonly Part[] = [
     'an error that comes in goes to the other end of the flow',
     {
       file: 'icmp.h',
-      from: '(in || lb_addr_equal(&p->key.source, &turned.source))',
-      to: '(!in && lb_addr_equal(&p->key.source, &turned.source))',
+      from: '(in || !(flow.rewrite.flags & LB_REWRITE_REPLY) ||',
+      to: '(!(flow.rewrite.flags & LB_REWRITE_REPLY) ||',
     },
     FILE,
     /of the client about a reply reaches the endpoint/,
@@ -68,15 +68,21 @@ export const ICMP: readonly Part[] = [
   ),
   part(
     "a backend's own error comes from the Service",
-    { file: 'icmp.h', from: '(in || lb_addr_equal(&p->key.source, &turned.source))', to: 'in' },
+    { file: 'icmp.h', from: '|| lb_addr_equal(&p->key.source, &turned.source))', to: ')' },
     FILE,
     /of the endpoint comes from the address that the client asked/,
   ),
   part(
     "a router's error keeps the router's address",
-    { file: 'icmp.h', from: '(in || lb_addr_equal(&p->key.source, &turned.source)) && ', to: '' },
+    { file: 'icmp.h', from: '|| lb_addr_equal(&p->key.source, &turned.source))', to: '|| true)' },
     FILE,
     /of a router on the way to the endpoint names the address that the client asked, and stays the router's/,
+  ),
+  part(
+    'an endpoint that sees this node hears of errors from this node',
+    { file: 'icmp.h', from: '!(flow.rewrite.flags & LB_REWRITE_REPLY) || lb_addr', to: 'lb_addr' },
+    FILE,
+    /of a router on the masqueraded client's side comes to the endpoint from this node/,
   ),
   part(
     'only errors are looked into',
