@@ -5,7 +5,7 @@
 #include "flow.h"
 
 #define FLOW_CLAIM_PROBES 32
-#define FLOW_CLAIM_WALK 1024
+#define FLOW_CLAIM_WALK 256
 
 /*
  * Who goes first when there is no room; zero: never. What has ended or was silent for too long, then what nobody has answered, then
