@@ -91,7 +91,7 @@ static __noinline int icmp_inner_skip(struct __sk_buff *skb, __u32 at, __u8 *nex
 	return at;
 }
 
-/* False when the inner packet is cut before its ports, is a later fragment, or is of a protocol without ports. */
+/* False when the inner packet is cut before its ports, malformed, a later fragment, or of a protocol without ports. */
 static __noinline int icmp_inner(struct __sk_buff *skb, __u32 at, bool is_v4, struct inner *inner)
 {
 	struct ipv6hdr v6;
@@ -100,14 +100,15 @@ static __noinline int icmp_inner(struct __sk_buff *skb, __u32 at, bool is_v4, st
 
 	inner->l3_offset = at;
 	if (is_v4) {
-		if (bpf_skb_load_bytes(skb, at, &v4, sizeof(v4)) || v4.frag_off & bpf_htons(IP_FRAGMENT_OFFSET))
+		if (bpf_skb_load_bytes(skb, at, &v4, sizeof(v4)) || v4.version != 4 || v4.ihl < 5 ||
+		    v4.frag_off & bpf_htons(IP_FRAGMENT_OFFSET))
 			return false;
 		lb_addr_set_v4(&inner->key.source, v4.saddr);
 		lb_addr_set_v4(&inner->key.destination, v4.daddr);
 		inner->key.protocol = v4.protocol;
 		at += v4.ihl * 4;
 	} else {
-		if (bpf_skb_load_bytes(skb, at, &v6, sizeof(v6)))
+		if (bpf_skb_load_bytes(skb, at, &v6, sizeof(v6)) || v6.version != 6)
 			return false;
 		lb_addr_set_v6(&inner->key.source, v6.saddr.in6_u.u6_addr32);
 		lb_addr_set_v6(&inner->key.destination, v6.daddr.in6_u.u6_addr32);

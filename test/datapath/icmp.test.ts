@@ -1,6 +1,18 @@
 // ICMP errors about translated flows reach the end that they are for, in words that it knows.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { CASES, CLIENT_PORT, FAMILIES, PORT, portsOf, segment, servicePort, TARGET_PORT, type Transport } from './cluster.ts';
+import {
+  CASES,
+  CLIENT_PORT,
+  endpoint,
+  FAMILIES,
+  PORT,
+  portsOf,
+  segment,
+  servicePort,
+  TARGET_PORT,
+  type Transport,
+  V4,
+} from './cluster.ts';
 import { Datapath } from './datapath.ts';
 import { type Change, changed, icmp, OTHER_MAC, type Packet, raw } from './packet/packet.ts';
 import { readPacket } from './packet/read-packet.ts';
@@ -142,6 +154,19 @@ describe.each(CASES)('an error about a flow over $title', ({ addresses, transpor
     expect(datapath.egress(sent)).toMatchObject({ verdict: 'next', packet: octetsOf(sent) });
   });
 
+  test('about what is no IP packet passes unchanged', () => {
+    datapath.program(servicePort(addresses, transport));
+    datapath.ingress(packet(client, CLIENT_PORT, clusterIP, PORT));
+    const isV4 = addresses.family === 'IPv4';
+    const octets = octetsOf(errorAbout(packet(client, CLIENT_PORT, endpoint, TARGET_PORT), { from: router, to: client }));
+    const inner = 14 + (isV4 ? 20 : 40) + 8;
+    for (const version of [0, 5, isV4 ? 6 : 4, 15]) {
+      const sent = octets.slice();
+      sent[inner] = (sent[inner]! & 0x0f) | (version << 4);
+      expect(datapath.egress(sent)).toMatchObject({ verdict: 'next', packet: sent });
+    }
+  });
+
   test('that is cut in the packet it is about passes unchanged', () => {
     datapath.program(servicePort(addresses, transport));
     datapath.ingress(packet(client, CLIENT_PORT, clusterIP, PORT));
@@ -152,6 +177,16 @@ describe.each(CASES)('an error about a flow over $title', ({ addresses, transpor
       expect([verdict, Buffer.from(received)]).toEqual(['next', Buffer.from(sent)]);
     }
   });
+});
+
+test('an error about an IPv4 header that claims four words is not about the ports that its last word would be', () => {
+  const [portA, portB] = [0x0af4, 0x0114]; // 10.244 and 1.20: the endpoint's address read as ports
+  datapath.program(servicePort(V4, 'UDP', { port: portB, clusterEndpoints: [endpoint(V4.endpoint, portB)] }));
+  datapath.ingress(segment('UDP', { source: V4.client, sourcePort: portA, destination: V4.clusterIP, destinationPort: portB }));
+  const about = segment('UDP', { source: V4.client, sourcePort: portA, destination: V4.endpoint, destinationPort: portB });
+  const sent = octetsOf(errorAbout(about, { from: V4.stranger, to: V4.client }));
+  sent[14 + 20 + 8] = 0x44;
+  expect(datapath.egress(sent)).toMatchObject({ verdict: 'next', packet: sent });
 });
 
 describe.each(FAMILIES)('a redirect over $title', ({ addresses }) => {
