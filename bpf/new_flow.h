@@ -22,19 +22,38 @@ static __always_inline __be16 snat_range_port(__u32 number)
 	return bpf_htons(cfg_snat_port_min + number % range);
 }
 
+/* Gives the reply's key back. A function of its own, as its key must not lie below flow_put() on the stack. */
+static __noinline int new_flow_unreserve(const struct lb_flow_state *s)
+{
+	struct lb_flow_key key;
+
+	if (!s || flow_entry_key(s, FLOW_REPLY_OUT, &key))
+		return 0;
+	return flow_forget(&key, s->claim);
+}
+
 /*
  * The reply's key decides whether the flow can be told from others. When the same client port already reaches this
  * backend through another frontend, the flow gets another client port between ingress and egress (rule 5): the address
- * stays, so the packet is not martian, and the reply's egress restores the port.
+ * stays, so the packet is not martian, and the reply's egress restores the port. Of a masqueraded flow the requests leave by egress too,
+ * and must be told from answers: from its own, where a pod asks itself from the port that it serves on.
  */
-static __always_inline int new_flow_reserve_reply(struct lb_flow_state *s, __u32 flow_id)
+static __always_inline int new_flow_reserve(struct lb_flow_state *s, __u32 flow_id)
 {
+	bool is_hairpin = lb_addr_equal(&s->client, &s->backend), is_masqueraded = s->flags & LB_FLOW_MASQUERADE;
 	int error = -EEXIST;
 
 	for (int i = 0; i < STACK_PORT_PROBES && error == -EEXIST; i++) {
 		if (i)
 			s->stack_port = snat_range_port(bpf_get_prandom_u32());
+		if (is_hairpin && s->stack_port == s->backend_port)
+			continue;
 		error = flow_put(s, flow_id, FLOW_REPLY_OUT);
+		if (error || !is_masqueraded)
+			continue;
+		error = flow_put(s, flow_id, FLOW_FORWARD_OUT);
+		if (error)
+			new_flow_unreserve(s);
 	}
 	return error;
 }
@@ -66,14 +85,12 @@ static __noinline int new_flow(const struct packet *p, const struct lb_choice *c
 	flow_begin(s, p,
 		   (choice->masquerade ? LB_FLOW_MASQUERADE : 0) | (steer ? LB_FLOW_STEERED : 0) |
 			   (choice->own_address ? LB_FLOW_OWN_ADDRESS : 0));
-	error = new_flow_reserve_reply(s, flow_id);
+	error = new_flow_reserve(s, flow_id);
 	if (error) {
 		flow_release(s);
 		return error == -EEXIST ? NEW_FLOW_COLLISION : NEW_FLOW_FULL;
 	}
-	if (choice->masquerade)
-		error = flow_put(s, flow_id, FLOW_FORWARD_OUT);
-	if (!error && steer)
+	if (steer)
 		error = flow_put(s, flow_id, FLOW_STEER_IN);
 	if (!error) {
 		flow_entry_rewrite(s, flow_id, FLOW_CLIENT_IN, &flow->rewrite);

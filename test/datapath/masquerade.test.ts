@@ -141,6 +141,21 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
     );
   });
 
+  test('an endpoint that asks its own Service from the port that it serves on is answered there', () => {
+    datapath.program(servicePort(addresses, transport, { clusterEndpoints: [endpoint(addresses.pod)] }));
+    const sent = toService({ source: addresses.pod, sourcePort: TARGET_PORT, destination: addresses.clusterIP });
+    const { left } = forwarded(sent);
+    const { sourcePort } = portsOf(readPacket(left.packet));
+    const target = { source: node, sourcePort, destination: addresses.pod, destinationPort: TARGET_PORT };
+    expect(left.packet).toBePacket(changed(sent, target));
+    const reply = segment(transport, {
+      ...{ source: addresses.pod, sourcePort: TARGET_PORT, destination: node, destinationPort: sourcePort, flags: 'SA' },
+    });
+    const { packet } = datapath.egress(datapath.ingress(reply).packet);
+    const asked = { source: addresses.clusterIP, sourcePort: PORT, destination: addresses.pod, destinationPort: TARGET_PORT };
+    expect(packet).toBePacket(changed(reply, asked));
+  });
+
   test('without an address to masquerade with the packet is dropped by that name', () => {
     withoutSource.program(servicePort(addresses, transport));
     const arrived = withoutSource.ingress(toService());
