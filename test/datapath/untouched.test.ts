@@ -121,6 +121,18 @@ describe('malformed', () => {
     );
   });
 
+  test('a later IPv6 fragment whose data look like an extension header in front of UDP passes unchanged', () => {
+    const reply = { source: V6.endpoint, destination: V6.client, sourcePort: TARGET_PORT, destinationPort: CLIENT_PORT };
+    const fragment = (offset: number) => ({ extensions: [{ kind: 'fragment', id: 7, offset, moreFragments: true }] as const });
+    const asked = { source: V6.client, destination: V6.clusterIP, sourcePort: CLIENT_PORT, destinationPort: PORT };
+    datapath.ingress(segment('UDP', asked));
+    const first = segment('UDP', { ...reply, ip: fragment(0), payload: new Uint8Array(16), checksum: 0 });
+    expect(datapath.egress(first).packet).not.toEqual(octetsOf(first));
+    const payload = Uint8Array.of(17, ...new Uint8Array(23));
+    const later = raw({ ...reply, protocol: 0, payload, ip: fragment(24) }); // hop-by-hop options
+    expect(datapath.egress(later)).toMatchObject({ verdict: 'next', packet: octetsOf(later) });
+  });
+
   test('an IPv6 extension header that claims to be longer than the packet passes unchanged', () => {
     const octets = octetsOf(
       segment('UDP', {
