@@ -46,6 +46,8 @@ export interface Outcome {
 }
 
 export interface Settings {
+  /** Another build of the programs; default: the one that ships. */
+  readonly object?: string;
   /** Flags as on the command line, without dashes. */
   readonly flags?: Readonly<Record<string, string>>;
   /** What no flag reaches. */
@@ -97,7 +99,7 @@ export class Datapath {
     const pinnedMaps = mkdtempSync(join(tmpdir(), 'turnout-datapath-'));
     mountBpffs(pinnedMaps);
     try {
-      const object = await loadObject(objectPath(), {
+      const object = await loadObject(settings.object ?? objectPath(), {
         config: { ...config, ...settings.variables },
         sizes,
         pinnedMaps,
