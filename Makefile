@@ -23,7 +23,7 @@ LIBBPF := build/deps/libbpf
 ADDON := build/native/Release/turnout.node
 OBJECT := build/datapath.bpf.o
 SCTP_RAW := build/lab/sctp-raw
-FRAMES := build/lab/frames
+LAB_TOOLS := $(SCTP_RAW) $(addprefix build/lab/,flood frames send-frame tun-cable udp-bulk)
 # npm, cmake-js and what they start find our Node first.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export V
@@ -92,8 +92,8 @@ $(SCTP_RAW): lab/sctp-raw.c lab/sctp-packet.h | build/.packages
 	$(Q)mkdir -p $(@D)
 	$(Q)gcc -O2 -Wall -Wextra -Werror -o $@ $<
 
-# Frames as they are told, in any order, and those that pass.
-$(FRAMES): lab/frames.c | build/.packages
+# The rest of the lab's own tools: one file each.
+$(filter-out $(SCTP_RAW),$(LAB_TOOLS)): build/lab/%: lab/%.c | build/.packages
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)gcc -O2 -Wall -Wextra -Werror -o $@ $<
@@ -119,11 +119,11 @@ demo: build
 
 ## test: unit, tables, native, datapath, netns and the required conformance units (root)
 .PHONY: test test-unit test-native test-datapath test-netns
-test: build dist $(SCTP_RAW) $(FRAMES)
+test: build dist $(LAB_TOOLS)
 	$(Q)$(NODE) scripts/run-tests.ts '$(CONFORMANCE_REQUIRED)'
 
 # One tier; FILTER is part of a file's path.
-test-unit test-native test-datapath test-netns: test-%: build dist $(SCTP_RAW) $(FRAMES)
+test-unit test-native test-datapath test-netns: test-%: build dist $(LAB_TOOLS)
 	$(Q)$(NODE) node_modules/vitest/vitest.mjs run --project $* $(FILTER)
 
 ## conformance: kube-proxy's cases, as tables or with real packets: MODE=ebpf|tables [SOCKET_PATH=tcp|off] [TWINS=all|none|udp,sctp,family,...] [CONFORMANCE_DIR=dir] [FILTER=regex]

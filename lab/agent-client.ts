@@ -2,7 +2,16 @@
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { AgentRequest, AnswersReport, ConnectRequest, HoldReport, LabProtocol, Outcome } from './agent-protocol.ts';
+import type {
+  AgentRequest,
+  AnswersReport,
+  BulkReport,
+  BulkRequest,
+  ConnectRequest,
+  HoldReport,
+  LabProtocol,
+  Outcome,
+} from './agent-protocol.ts';
 import type { Namespace } from './namespace.ts';
 
 export class Agent {
@@ -63,6 +72,16 @@ export class Agent {
   /** check(), and who answered. */
   answers(name: string, timeoutMs = 5000): Promise<AnswersReport> {
     return this.#ask({ op: 'answers', name, timeoutMs }) as Promise<AnswersReport>;
+  }
+
+  /** The TCP echo server of this port says something over each of its connections, unasked. Resolves with their number. */
+  push(port: number): Promise<number> {
+    return this.#ask({ op: 'push', port }) as Promise<number>;
+  }
+
+  /** Sends that much over one TCP connection and takes it back. */
+  bulk(request: BulkRequest): Promise<BulkReport> {
+    return this.#ask({ op: 'bulk', ...request }) as Promise<BulkReport>;
   }
 
   async release(name: string): Promise<void> {

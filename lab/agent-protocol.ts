@@ -20,6 +20,8 @@ export interface ConnectRequest {
   readonly udp?: 'connected' | 'unconnected' | 'both';
   readonly octets?: number; // UDP payload; default 8
   readonly firstTo?: Address; // UDP, connected: a socket that was connected here, and disconnected, is used again
+  /** TCP: by RST (default), or by FIN, the client's or the server's being the first. Done when the other side has closed, too. */
+  readonly close?: 'reset' | 'client-first' | 'server-first';
   /** A datagram that the host's own firewall stopped gives EPERM; this waits for what follows it: a refusal, or nothing. */
   readonly awaitsAfterEperm?: boolean;
 }
@@ -42,12 +44,26 @@ export interface AnswersReport extends HoldReport {
   readonly endpoints: readonly string[]; // distinct; who answered datagrams
 }
 
+/** Octets that go to an echo server and back over one TCP connection. */
+export interface BulkRequest extends Address {
+  readonly octets: number;
+  readonly timeoutMs: number;
+}
+
+/** SHA-256 of what was sent and of what came back. */
+export interface BulkReport {
+  readonly sent: string;
+  readonly received: string;
+}
+
 export type AgentRequest =
   | { readonly op: 'listen'; readonly protocol: LabProtocol; readonly address: string; readonly port: number }
   | ({ readonly op: 'connect' } & ConnectRequest)
   | ({ readonly op: 'hold'; readonly name: string } & ConnectRequest)
   | { readonly op: 'check' | 'answers'; readonly name: string; readonly timeoutMs: number }
   | { readonly op: 'send'; readonly name: string; readonly timeoutMs: number }
+  | { readonly op: 'push'; readonly port: number }
+  | ({ readonly op: 'bulk' } & BulkRequest)
   | { readonly op: 'release'; readonly name: string };
 
 /** 'ip:port' or '[ip]:port'. */

@@ -2,6 +2,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { sendBulk } from './agent-bulk.ts';
 import {
   type Address,
   type AgentRequest,
@@ -14,11 +15,19 @@ import {
 import { connectSctp, listenSctp } from './agent-sctp.ts';
 
 const DEFAULT_TIMEOUT_MS = 2000;
+const BYE = 'bye\n'; // the echo server then closes first
 const udpType = (address: string): 'udp4' | 'udp6' => (address.includes(':') ? 'udp6' : 'udp4');
 
+const accepted = new Map<number, Set<Socket>>(); // by the port of the server
+
 function listenTcp(address: string, port: number): Promise<void> {
+  const open = new Set<Socket>();
+  accepted.set(port, open);
   const server = createServer({ noDelay: true }, (socket) => {
+    open.add(socket);
     socket.on('error', () => {});
+    socket.on('close', () => open.delete(socket));
+    socket.on('data', (data) => void (data.toString() === BYE && socket.end()));
     socket.write(
       `${hostPort(socket.localAddress ?? '', socket.localPort ?? 0)} ${hostPort(socket.remoteAddress ?? '', socket.remotePort ?? 0)}\n`,
     );
@@ -97,7 +106,8 @@ function noteFailures(one: Open): Open {
 
 function openUdp(request: ConnectRequest, isConnected: boolean): Promise<Open> {
   const { to, port, from, fromPort, firstTo } = request;
-  const socket = createSocket(udpType(to));
+  // Two sockets of one port, as with TCP: each hears from the peer that it is connected to.
+  const socket = createSocket({ type: udpType(to), reuseAddr: fromPort !== undefined });
   return new Promise((resolve) => {
     const give = (error: string): void => {
       clearTimeout(timer);
@@ -138,7 +148,7 @@ function open(request: ConnectRequest, index: number): Promise<Open> {
   return openUdp(request, mode === 'connected' || (mode === 'both' && index % 2 === 0));
 }
 
-async function openMany(request: ConnectRequest, done: (one: Open) => void): Promise<Outcome[]> {
+async function openMany(request: ConnectRequest, done: (one: Open) => unknown): Promise<Outcome[]> {
   if (request.protocol === 'SCTP') return await connectSctp(request, request.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   const count = request.count ?? 1;
   const outcomes: Outcome[] = [];
@@ -148,7 +158,7 @@ async function openMany(request: ConnectRequest, done: (one: Open) => void): Pro
       const index = next++;
       const one = await open(request, index);
       outcomes[index] = one.outcome;
-      done(one);
+      await done(one);
     }
   };
   await Promise.all(Array.from({ length: Math.min(request.concurrency ?? 16, count) }, lane));
@@ -159,6 +169,17 @@ async function openMany(request: ConnectRequest, done: (one: Open) => void): Pro
 function shut({ tcp, udp }: Open): void {
   tcp?.resetAndDestroy();
   udp?.close();
+}
+
+/** As the request wants it, to the end: the other side has closed, too. */
+async function close(one: Open, how: ConnectRequest['close'] = 'reset'): Promise<void> {
+  const { tcp } = one;
+  if (!tcp || how === 'reset') return shut(one);
+  const closed = new Promise((resolve) => tcp.once('close', resolve));
+  tcp.resume();
+  if (how === 'client-first') tcp.end();
+  else tcp.write(BYE);
+  await closed;
 }
 
 const holds = new Map<string, Open[]>();
@@ -237,7 +258,7 @@ async function handle(request: AgentRequest): Promise<unknown> {
     case 'listen':
       return await LISTEN[request.protocol](request.address, request.port);
     case 'connect':
-      return await openMany(request, shut);
+      return await openMany(request, (one) => close(one, request.close));
     case 'hold': {
       if (request.protocol === 'SCTP') throw new Error('an INIT is no connection that could be held');
       const held = holds.get(request.name) ?? [];
@@ -250,6 +271,11 @@ async function handle(request: AgentRequest): Promise<unknown> {
       return await answers(request.name, request.timeoutMs);
     case 'send':
       return await Promise.all((holds.get(request.name) ?? []).map((one) => sendAgain(one, request.timeoutMs)));
+    case 'push':
+      for (const socket of accepted.get(request.port) ?? []) socket.write('push\n');
+      return accepted.get(request.port)?.size ?? 0;
+    case 'bulk':
+      return await sendBulk(request);
     case 'release':
       for (const one of holds.get(request.name) ?? []) shut(one);
       return holds.delete(request.name);
