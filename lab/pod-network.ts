@@ -17,7 +17,7 @@ export interface PodNetwork {
 }
 
 /** By ip: /sys shows the devices of the namespace of who mounted it. */
-function macOf(namespace: Namespace, device: string): string {
+export function macOf(namespace: Namespace, device: string): string {
   const mac = /link\/ether (\S+)/.exec(namespace.run('ip', '-o', 'link', 'show', 'dev', device))?.[1];
   if (!mac) throw new Error(`${device} in ${namespace.name} has no Ethernet address`);
   return mac;

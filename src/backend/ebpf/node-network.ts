@@ -62,11 +62,13 @@ export class NodeNetwork {
     this.#options.addressesSeen(addresses);
     const wanted = deviceRows(devices, addresses, this.#options.device);
     const names = new Map(devices.map((device) => [device.ifindex, device.name]));
+    // Links follow a device that is moved into another namespace, and go on naming a number that is another device's here.
+    for (const ifindex of this.#deleted) if (this.#rows.has(ifindex)) this.#options.hooks.detachDevice(ifindex);
     for (const [ifindex, row] of wanted) {
       this.#hook(ifindex, names.get(ifindex) ?? '', row, all || this.#deleted.has(ifindex));
     }
     this.#deleted.clear();
-    const present = new Set([...this.#rows.keys(), ...(all ? this.#options.hooks.hookedDevices() : [])]);
+    const present = new Set([...this.#rows.keys(), ...this.#failing, ...(all ? this.#options.hooks.hookedDevices() : [])]);
     for (const ifindex of present) if (!wanted.has(ifindex)) this.#unhook(ifindex);
   }
 
@@ -103,7 +105,7 @@ export class NodeNetwork {
       this.#failing.delete(ifindex);
       if (isNew) this.#options.logger.verbose(2, 'Hooked device', { device: name, ifindex });
     } catch (error) {
-      if ((error as { code?: string }).code === 'ENODEV') return; // gone since the look; its event is on the way
+      if ((error as { code?: string }).code === 'ENODEV') return this.#unhook(ifindex); // gone since the look; half of it may be there
       if (!this.#failing.has(ifindex)) this.#options.logger.error('Cannot hook device', { device: name, ifindex, err: error });
       this.#failing.add(ifindex);
     }
