@@ -11,19 +11,29 @@
 #include "flow_claim.h"
 #include "snat.h"
 
-/* Would the reply to this packet be taken for one of ours? Only ports that we give out can collide, so others cost one comparison. */
+/* kube-apiserver's default --service-node-port-range; it is told to nobody. */
+#define GUARD_NODE_PORT_MIN 30000
+#define GUARD_NODE_PORT_MAX 32767
+
+/* Ports that we give out, and node ports: a client's flow may be left at one that serves there now, or asks from everywhere (UDP). */
+static __always_inline bool guard_has_port(__u16 port)
+{
+	return (port >= cfg_snat_port_min && port <= cfg_snat_port_max) ||
+	       (port >= GUARD_NODE_PORT_MIN && port <= GUARD_NODE_PORT_MAX);
+}
+
+/* Would the reply to this packet be taken for one of ours? Other ports than those cost a few comparisons. */
 static __always_inline bool guard_is_needed(const struct packet *p)
 {
-	__u16 port = bpf_ntohs(p->key.source_port);
 	struct lb_flow_key reply;
 	struct flow flow = {};
 
-	if (port < cfg_snat_port_min || port > cfg_snat_port_max || !packet_opens(p))
+	if (!guard_has_port(bpf_ntohs(p->key.source_port)) || !packet_opens(p))
 		return false;
 	flow_key(&reply, LB_IN, p->key.protocol, &p->key.destination, p->key.destination_port, &p->key.source,
 		 p->key.source_port);
-	return flow_find(&reply, &flow) && flow.rewrite.flags & LB_REWRITE_REPLY && !(flow.rewrite.flags & LB_REWRITE_STEER) &&
-	       !flow_is_closed(flow.state->flags) && !flow_is_expired(flow.state, bpf_ktime_get_coarse_ns());
+	return flow_find(&reply, &flow) && !(flow.rewrite.flags & LB_REWRITE_STEER) && !flow_is_closed(flow.state->flags) &&
+	       !flow_is_expired(flow.state, bpf_ktime_get_coarse_ns());
 }
 
 /*
