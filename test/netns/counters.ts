@@ -3,7 +3,7 @@ import type { ClusterNode } from '../../lab/cluster.ts';
 import { withPinnedMap } from '../../lab/pinned-map.ts';
 import { readCounters } from '../../src/backend/ebpf/counters.ts';
 
-const countersOf = ({ turnout }: ClusterNode): Record<string, number> =>
+export const countersOf = ({ turnout }: ClusterNode): Record<string, number> =>
   withPinnedMap(turnout.bpffs, 'counters', (map) => {
     const { events, drops } = readCounters(map);
     return { ...events, ...drops };
