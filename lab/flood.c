@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * flood DEVICE MAC tcp|udp SOURCE SOURCES TO PORT COUNT PER_SECOND: first packets of COUNT connections that nobody goes on with, each from another
- * address and port: SYN, or a datagram of one octet. SOURCES addresses follow each other from SOURCE on. Prints how many were sent.
+ * flood DEVICE MAC tcp|udp SOURCE SOURCES TO PORT COUNT PER_SECOND: first packets of COUNT connections that nobody goes on with, each from
+ * another address and port: SYN, or a datagram of one octet. SOURCES addresses follow each other from SOURCE on. Prints how many were sent.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tun-cable NETNS DEVICE NETNS DEVICE: a pair of tun devices in two network namespaces, what goes into one comes out of the other. Packets have no
- * Ethernet header, as on wireguard, ipip or a VPN. Prints "ready"; the devices go when it ends.
+ * tun-cable NETNS DEVICE NETNS DEVICE: a pair of tun devices in two network namespaces, what goes into one comes out of the other.
+ * Packets have no Ethernet header, as on wireguard, ipip or a VPN. Prints "ready"; the devices go when it ends.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -2,8 +2,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Outcome } from '../../lab/agent-protocol.ts';
 import { Cluster, type ClusterNode, type Pod } from '../../lab/cluster.ts';
+import { flowStates } from '../../lab/flow-table.ts';
 import type { Namespace } from '../../lab/namespace.ts';
 import { serve, serviceWithSlices, TARGET_PORT } from '../../lab/service.ts';
+import { FlowFlag } from '../../src/datapath/layout.gen.ts';
 import { counted } from './counters.ts';
 import { CLUSTER_IPS, endpointOf, FAMILIES, type Family, ipOf, KINDS, type Protocol } from './traffic.ts';
 
@@ -12,6 +14,8 @@ const BOTH_IPS = { IPv4: '10.96.0.30', IPv6: 'fd00:10:96::30' } as const;
 const NODE_PORTS = [30_081, 30_082] as const;
 const CLOSINGS = ['reset', 'client-first', 'server-first'] as const;
 const SYN_LOSERS = 16;
+
+const ENDED = FlowFlag.LB_FLOW_CLIENT_FIN | FlowFlag.LB_FLOW_BACKEND_FIN | FlowFlag.LB_FLOW_RESET;
 
 let nextPort = 41_000; // of no two tests the same
 const newPort = (): number => nextPort++;
@@ -74,6 +78,15 @@ describe.each(['ptp', 'bridge'] as const)('clients of a node with pods on %s', (
           outcomes.push(...(await from.agent.connect({ protocol: 'TCP', to, port, fromPort, close })));
         }
         nearAlone(outcomes, family);
+        // A flow that is still taken for closed would be ended in the middle of the connection.
+        const [to, port] = first!;
+        await from.agent.hold('again', { protocol: 'TCP', to, port, fromPort });
+        const flows = flowStates(node.turnout.bpffs).filter(
+          (state) => state.clientPort === fromPort && state.frontendPort === port,
+        );
+        expect(flows.map(({ flags }) => flags & ENDED)).toContain(0);
+        expect(await from.agent.check('again')).toEqual({ held: 1, alive: 1, errors: [] });
+        await from.agent.release('again');
       }
     });
   });

@@ -26,7 +26,7 @@ registerHooks({
 /** How programs attach comes first, then real packets, on a kernel that nobody has asked for conntrack yet, then test/datapath. */
 function testFiles(parts: readonly string[]): string[] {
   const datapath = globSync('test/datapath/**/*.test.ts', { cwd: root }).sort();
-  const files = [...['attach', 'real-packets', 'sctp'].map((name) => `test/vm/${name}.test.ts`), ...datapath];
+  const files = [...['attach', 'real-packets', 'sctp', 'vlan'].map((name) => `test/vm/${name}.test.ts`), ...datapath];
   return files.filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)));
 }
 
