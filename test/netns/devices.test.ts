@@ -47,7 +47,7 @@ describe('devices of a node', () => {
       expect(await agent.check('all')).toEqual({ held: KINDS.length, alive: KINDS.length, errors: [] });
       await agent.release('all');
     }
-    await until('rows and links are those of the devices', () => areInStep(node), 3000);
+    await until('rows and links are those of the devices', () => areInStep(node), 10_000);
   });
 
   const reachSpare = async (): Promise<void> => {
@@ -79,11 +79,11 @@ describe('devices of a node', () => {
     expect(await spare.namespace.agent.check('renamed')).toEqual({ held: 1, alive: 1, errors: [] });
     await reachSpare();
     namespace.ip('link set renamed name other-spare');
-    await until('it is not hooked', () => areInStep(node), 3000);
+    await until('it is not hooked', () => areInStep(node), 10_000);
     const [outcome] = await spare.namespace.agent.connect({ protocol: 'TCP', to: CLUSTER_IPS.IPv4, port: 80, timeoutMs: 300 });
     expect(outcome).toEqual({ ok: false, error: expect.any(String) });
     namespace.ip('link set other-spare name p-spare');
-    await until('it is hooked again', () => areInStep(node), 3000);
+    await until('it is hooked again', () => areInStep(node), 10_000);
     await reachSpare();
     await spare.namespace.agent.release('renamed');
   });
@@ -101,10 +101,10 @@ describe('devices of a node', () => {
 
   test('are moved into another namespace and back', async () => {
     node.namespace.ip(`link set p-spare netns ${elsewhere.netns}`);
-    await until('it is not hooked', () => areInStep(node), 3000);
+    await until('it is not hooked', () => areInStep(node), 10_000);
     elsewhere.ip(`link set p-spare netns ${node.namespace.netns}`);
     plugIn('p-spare');
-    await until('it is hooked again', () => areInStep(node), 3000);
+    await until('it is hooked again', () => areInStep(node), 10_000);
     await reachSpare();
   });
 
@@ -112,7 +112,7 @@ describe('devices of a node', () => {
   test('are moved into another namespace, and another device takes their number', async () => {
     const { namespace, turnout } = node;
     namespace.ip(`link add moved index ${INDEX} type veth peer name moved-peer`);
-    await until('it is hooked', () => areInStep(node), 3000);
+    await until('it is hooked', () => areInStep(node), 10_000);
     // While the process is busy with something else, so that it hears of both at once.
     const pid = turnout.instancePid;
     process.kill(pid, 'SIGSTOP');
@@ -127,7 +127,7 @@ describe('devices of a node', () => {
       ...['route add default via 169.254.1.1 dev eth0 onlink', '-6 route add default via fe80::1 dev eth0 onlink'],
     );
     plugIn('taker');
-    await until('the one that took its number is hooked', () => areInStep(node), 3000);
+    await until('the one that took its number is hooked', () => areInStep(node), 10_000);
     await reachSpare();
     namespace.ip('link del taker');
   });

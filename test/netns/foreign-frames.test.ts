@@ -40,15 +40,15 @@ describe('frames for others', () => {
 
   test.each(KINDS)("to another machine's hardware address are left alone: $family $protocol", async ({ family, protocol }) => {
     const { agent } = cluster.client;
-    const toService = { protocol, to: ipOf(node, family), port: NODE_PORT, timeoutMs: 300, udp: 'connected' } as const;
+    const toService = { protocol, to: ipOf(node, family), port: NODE_PORT, timeoutMs: 5000, udp: 'connected' } as const;
     const own = macOf(node.namespace, 'eth0');
     const lost = { ok: false, error: 'ETIMEDOUT' };
     believe(own, family);
-    await agent.hold('before', toService);
+    expect(await agent.hold('before', toService)).toMatchObject([{ ok: true }]);
     const counts = await counted(node, async () => {
       believe(OTHER_MAC, family);
-      expect(await agent.connect(toService)).toEqual([lost]);
-      expect(await agent.connect({ ...toService, port: EMPTY_NODE_PORT })).toEqual([lost]);
+      expect(await agent.connect({ ...toService, timeoutMs: 300 })).toEqual([lost]);
+      expect(await agent.connect({ ...toService, port: EMPTY_NODE_PORT, timeoutMs: 300 })).toEqual([lost]);
       expect(await agent.check('before', 300)).toMatchObject({ alive: 0 });
     });
     expect(counts).toEqual({});

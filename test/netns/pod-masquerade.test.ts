@@ -58,20 +58,20 @@ describe.each(['iptables', 'nftables'] as const)('a connection that is masquerad
   const serverIp = (family: Family): string => (family === 'IPv4' ? SERVER.ipv4 : SERVER.ipv6);
   /** The pod's connection to the server; as whom the server sees it. */
   const holdOfPod = async (family: Family, protocol: Protocol, fromPort: number, port = SERVER_PORT): Promise<string> => {
-    const request = { protocol, to: serverIp(family), port, fromPort, timeoutMs: 2000 };
+    const request = { protocol, to: serverIp(family), port, fromPort, timeoutMs: 5000 };
     const [outcome] = await caller.namespace.agent.hold('all', request);
     return outcome!.ok ? outcome!.peer : outcome!.error;
   };
   /** A connection through our flow to the server, whose source there is OUR_PORT where that is free. */
   const holdOfClient = async (family: Family, protocol: Protocol): Promise<string> => {
-    const request = { protocol, to: ipOf(node, family), port: OUTSIDE_NODE_PORT, fromPort: OUR_PORT, timeoutMs: 2000 };
+    const request = { protocol, to: ipOf(node, family), port: OUTSIDE_NODE_PORT, fromPort: OUR_PORT, timeoutMs: 5000 };
     const [outcome] = await cluster.client.agent.hold('all', request);
     return outcome!.ok ? outcome!.peer : outcome!.error;
   };
   const expectAlive = async (...namespaces: Namespace[]): Promise<void> => {
     for (let round = 0; round < 2; round++)
       for (const { agent, name } of namespaces)
-        expect([name, await agent.check('all', 2000)]).toEqual([name, { held: 1, alive: 1, errors: [] }]);
+        expect([name, await agent.check('all')]).toEqual([name, { held: 1, alive: 1, errors: [] }]);
   };
 
   test.each(KINDS)('to a node port is answered, and the Service there too: $family $protocol', async ({ family, protocol }) => {

@@ -41,7 +41,7 @@ const portsOf = (outcomes: readonly Outcome[]): (number | string)[] =>
 
 describe.each(KINDS)('$family $protocol', ({ family, protocol }) => {
   const name = `${family} ${protocol}`;
-  const toService = { protocol, to: '', port: NODE_PORT, timeoutMs: 700, udp: 'connected' } as const;
+  const toService = { protocol, to: '', port: NODE_PORT, timeoutMs: 5000, udp: 'connected' } as const;
 
   test('ports are given out until none is left, which is counted; an ended connection makes room', async () => {
     const { agent } = cluster.client;
@@ -49,15 +49,15 @@ describe.each(KINDS)('$family $protocol', ({ family, protocol }) => {
     const first = await agent.hold(name, { ...request, count: PORTS });
     expect(portsOf(first)).toEqual(ALL_PORTS);
     const counts = await counted(node, async () => {
-      const [outcome] = await agent.connect(request);
+      const [outcome] = await agent.connect({ ...request, timeoutMs: 700 });
       expect(outcome).toEqual({ ok: false, error: 'ETIMEDOUT' });
     });
     expect(counts['snat_exhausted']).toBeGreaterThan(0);
     expect(await agent.check(name)).toEqual({ held: PORTS, alive: PORTS, errors: [] });
     await agent.release(name);
     // TCP's end is seen, UDP's is a silence.
-    await until('a port is free', async () => (await agent.connect(request))[0]!.ok, 20_000);
-    await agent.hold(name, { ...request, timeoutMs: 5000, count: 1 });
+    await until('a port is free', async () => (await agent.connect({ ...request, timeoutMs: 700 }))[0]!.ok, 20_000);
+    expect(await agent.hold(name, request)).toMatchObject([{ ok: true }]);
     expect(await agent.check(name)).toEqual({ held: 1, alive: 1, errors: [] });
     await agent.release(name);
   });
@@ -72,7 +72,7 @@ describe('beside sockets of the node', () => {
 
   test.each(KINDS)('a port that one of them has is not given out: $family $protocol', async ({ family, protocol }) => {
     const name = `beside ${family} ${protocol}`;
-    const service = { protocol, to: ipOf(node, family), port: NODE_PORT, timeoutMs: 2000, udp: 'connected' } as const;
+    const service = { protocol, to: ipOf(node, family), port: NODE_PORT, timeoutMs: 5000, udp: 'connected' } as const;
     const direct = { ...service, to: ipOf(far, family), port: TARGET_PORT, fromPort: CONNECTED! };
     const { agent } = node.namespace;
     expect(portsOf(await agent.hold(name, direct))).toEqual([CONNECTED]);
@@ -88,7 +88,7 @@ describe('beside sockets of the node', () => {
   test.each(KINDS)('one that comes later with a port that was given out is answered, too: $family $protocol', async (kind) => {
     const { family, protocol } = kind;
     const name = `later ${family} ${protocol}`;
-    const service = { protocol, to: ipOf(node, family), port: NODE_PORT, timeoutMs: 2000, udp: 'connected' } as const;
+    const service = { protocol, to: ipOf(node, family), port: NODE_PORT, timeoutMs: 5000, udp: 'connected' } as const;
     // A client's own port is taken where it is ours to give.
     expect(portsOf(await cluster.client.agent.hold(name, { ...service, fromPort: CONNECTED! }))).toEqual([CONNECTED]);
     const { agent } = node.namespace;
