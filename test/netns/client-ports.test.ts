@@ -28,7 +28,7 @@ describe.each(['ptp', 'bridge'] as const)('clients of a node with pods on %s', (
   let caller: Pod;
 
   beforeAll(async () => {
-    cluster = new Cluster({ nodes: 1, pods, flags: ['--ebpf-socket-path=off'] });
+    cluster = new Cluster({ nodes: 1, pods, flags: ['--ebpf-socket-path=off', '--ebpf-flow-table-size=1024'] });
     node = cluster.node(1);
     [near, other, caller] = [node.addPod('near'), node.addPod('other'), node.addPod('caller')];
     // So that a client may use its port again at once, whoever closed first.
