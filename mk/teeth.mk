@@ -2,5 +2,5 @@
 
 ## test-teeth: each hard part disabled in turn, its test must fail: [FILTER=regex] [JOBS=2] (root)
 .PHONY: test-teeth
-test-teeth: build dist $(SCTP_RAW) $(FRAMES)
+test-teeth: build dist $(LAB_TOOLS)
 	$(Q)CLANG_COMMAND='$(CLANG) $(BPF_FLAGS)' FILTER='$(FILTER)' JOBS='$(JOBS)' $(NODE) test/teeth/run.ts
