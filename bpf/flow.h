@@ -17,7 +17,6 @@
 
 /* A row that is being filled or emptied. Nobody but its owner touches it. */
 #define FLOW_BUSY 0xffffffff
-#define FLOW_CLAIM_PROBES 32
 #define FLOW_TOUCH_NS 1000000000ULL
 
 struct flow {
