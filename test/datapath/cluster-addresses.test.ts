@@ -62,6 +62,18 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
     expect(datapath.ingress(packet()).verdict).toBe('redirect');
   });
 
+  test('a first fragment to an unallocated address of a ServiceCIDR is dropped like any packet', () => {
+    datapath.program(servicePort(addresses, transport));
+    datapath.serviceCidrs(SERVICE_CIDRS[addresses.family]);
+    const ip =
+      addresses.family === 'IPv4'
+        ? { id: 7, moreFragments: true }
+        : { extensions: [{ kind: 'fragment' as const, id: 7, offset: 0, moreFragments: true }] };
+    const sent = packet({ destination: UNALLOCATED[addresses.family], ip });
+    const counted = datapath.counted(() => expect(datapath.ingress(sent).verdict).toBe('drop'));
+    expect(counted).toEqual({ drop_unallocated: 1 });
+  });
+
   test('an unallocated address of a ServiceCIDR is dropped, and passes while none is known', () => {
     datapath.program(servicePort(addresses, transport));
     const sent = packet({ destination: UNALLOCATED[addresses.family] });

@@ -36,7 +36,16 @@ test('at least half of them match a flow, a frontend or an address of ours', () 
 const INGRESS = ['new flow', 'established', 'reply to our source', 'steered', 'rejected', 'reselected', 'moved to another port'];
 const EGRESS = ['reply', 'masqueraded first', 'masqueraded', 'guarded', 'port free again'];
 const BOTH = ['passed', 'ICMP translated'];
-const DROPS_IN = ['no_flow', 'no_local_endpoint', 'source_range', 'unallocated', 'rewrite_failed'];
+const DROPS_IN = [
+  'fragment',
+  'fragment held',
+  'fragment released',
+  'no_flow',
+  'no_local_endpoint',
+  'source_range',
+  'unallocated',
+  'rewrite_failed',
+];
 const DROPS_OUT = ['snat_exhausted', 'rewrite_failed', 'icmp_redirect'];
 
 describe.each(['IPv4', 'IPv6'])('over %s', (family) => {

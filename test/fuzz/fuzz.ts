@@ -1,5 +1,6 @@
 // Sends numbered packets through programs and model and compares. Packets come in rounds that know nothing of each other, so that any
 // packet can be sent again by repeating its round so far.
+import { execFileSync } from 'node:child_process';
 import { readCounters } from '../../src/backend/ebpf/counters.ts';
 import { Coverage } from './coverage.ts';
 import { type Difference, describeDifference } from './difference.ts';
@@ -33,7 +34,9 @@ export class Fuzz {
     this.#seed = seed;
   }
 
+  /** In a network namespace of its own. Its loopback device is the one that all packets pass, and copies of those that waited. */
   static async load({ seed, object }: FuzzOptions): Promise<Fuzz> {
+    execFileSync('ip', ['link', 'set', 'lo', 'up']);
     const worlds: World[] = [];
     for (let index = 0; index < WORLDS; index++) worlds.push(await World.load(object, index));
     return new Fuzz(worlds, seed);

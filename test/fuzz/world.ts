@@ -97,6 +97,7 @@ export class World {
     this.model.device = device.model;
     this.datapath.map('flow_states').mmap().fill(0);
     for (const name of ['flows', 'fragments', 'affinity']) empty(this.datapath.map(name));
+    for (const name of ['held_fragments', 'held_next']) zero(this.datapath.map(name));
     this.model.forgetFlows();
     this.model.services.program([]);
     this.datapath.program();
@@ -148,6 +149,11 @@ export class World {
   close(): void {
     this.datapath.close();
   }
+}
+
+function zero(map: BpfMap): void {
+  const { count, keys, values } = map.getBatch();
+  map.setBatch(keys, values.fill(0), count);
 }
 
 function empty(map: BpfMap): void {

@@ -9,13 +9,18 @@ import type { ModelState } from './state.ts';
 
 /** So many ports are tried before a flow is given up. */
 const PROBES = 16;
+/** kube-apiserver's default --service-node-port-range. */
+const NODE_PORT_MIN = 30000;
+const NODE_PORT_MAX = 32767;
 
 export function egress(state: ModelState, passage: Passage): Prediction {
   const headers = readHeaders(passage.frame);
-  if (!headers) return passage.pass('no whole TCP, UDP, SCTP or ICMP header');
+  if (!headers || headers.isCut) return passage.pass('no whole TCP, UDP, SCTP or ICMP header');
   if (headers.protocol === PROTOCOL.icmp || headers.protocol === PROTOCOL.icmpv6) return egressIcmp(state, passage, headers);
-  if (!state.findPorts(headers, 'out')) return passage.pass('a fragment whose first has not come');
+  if (headers.piece === 'later' && !state.fragments.fill(headers, 'out'))
+    return passage.pass('a fragment whose first has not come');
   const match = state.flows.find(keyOf('out', headers.protocol, headers));
+  if (headers.piece === 'first' && match) state.fragments.note(headers, 'out');
   if (!match) return beside(state, passage, headers);
   passage.isMatched = true;
   const { flow, role } = match;
@@ -49,13 +54,14 @@ function answer({ flows }: ModelState, passage: Passage, headers: Headers, flow:
   return passage.go(rewritten(passage.frame, headers, 'out', ends), 'reply');
 }
 
-/** Rule 6: a connection of the node whose answers would be taken for those of a masqueraded flow leaves by another port. */
+/** Rule 6: a connection of the node whose answers would be taken for packets of a flow leaves by another port. */
 function beside(state: ModelState, passage: Passage, headers: Headers): Prediction {
   const { flows } = state;
   const { source, sourcePort, destination, destinationPort, protocol, isV4 } = headers;
   const answer = { source: destination, sourcePort: destinationPort, destination: source, destinationPort: sourcePort };
-  const other = opens(headers) && state.isInSnatRange(sourcePort) ? flows.find(keyOf('in', protocol, answer)) : null;
-  if (other?.role !== 'return' || other.flow.isClosed) return passage.pass('of no flow');
+  const isGuarded = state.isInSnatRange(sourcePort) || (sourcePort >= NODE_PORT_MIN && sourcePort <= NODE_PORT_MAX);
+  const other = opens(headers) && isGuarded ? flows.find(keyOf('in', protocol, answer)) : null;
+  if (!other || other.role === 'steer' || other.flow.isClosed) return passage.pass('of no flow');
   passage.isMatched = true;
   const backend = { address: destination, port: destinationPort, hasLeft: false };
   const flow = new Flow(headers, { isV4, protocol, backend, stackPort: sourcePort, isMasqueraded: true, isGuard: true });

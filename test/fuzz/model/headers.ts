@@ -23,6 +23,7 @@ const TYPE_IPV6 = 0x86dd;
 export const MOST_EXTENSIONS = 4;
 const FURTHEST_LAYER4 = 512;
 /** Octets of layer 4 without which a packet has no meaning: for SCTP the common header and a chunk's. */
+const SCTP_HEADER = 12;
 const LEAST_LAYER4: Readonly<Record<number, number>> = { [PROTOCOL.tcp]: 20, [PROTOCOL.udp]: 8, [PROTOCOL.sctp]: 16 };
 
 export const isExtension = (next: number): boolean =>
@@ -33,7 +34,7 @@ export type Piece = 'whole' | 'first' | 'later';
 /** A packet that might be ours: TCP, UDP, SCTP or the family's ICMP. */
 export interface Headers {
   readonly isV4: boolean;
-  readonly protocol: number;
+  protocol: number; // of a later IPv6 fragment: what its header says, until the first has told
   readonly source: Address;
   readonly destination: Address;
   sourcePort: number; // of a later fragment: 0 until they are known
@@ -43,6 +44,7 @@ export interface Headers {
   readonly fragmentId: number;
   readonly flags: number; // TCP
   readonly chunk: number; // SCTP: type of the first chunk; -1: none seen
+  readonly isCut: boolean; // a first fragment that ends before its layer 4 header does
 }
 
 export const word = (octets: Uint8Array, at: number): number => (octets[at]! << 8) | octets[at + 1]!;
@@ -115,11 +117,17 @@ function readLayer4(
 ): Headers | null {
   const isIcmp = protocol === (ends.isV4 ? PROTOCOL.icmp : PROTOCOL.icmpv6);
   const least = LEAST_LAYER4[protocol];
-  if (!isIcmp && least === undefined) return null;
-  const known = { ...ends, protocol, l4, piece, fragmentId };
+  // Of a later fragment's headers only the first knows what stands behind.
+  const isHidden = piece === 'later' && !ends.isV4 && (protocol === PROTOCOL.routing || protocol === PROTOCOL.destinationOptions);
+  if (!isIcmp && !isHidden && least === undefined) return null;
+  const known = { ...ends, protocol, l4, piece, fragmentId, isCut: false };
   // A router reads no further, and ICMP has no ports.
   if (isIcmp || piece === 'later') return { ...known, sourcePort: 0, destinationPort: 0, flags: 0, chunk: -1 };
-  if (l4 + least! > frame.length) return null;
+  if (l4 + least! > frame.length) {
+    const hasPorts = protocol === PROTOCOL.sctp && l4 + SCTP_HEADER <= frame.length;
+    const [sourcePort, destinationPort] = hasPorts ? [word(frame, l4), word(frame, l4 + 2)] : [0, 0];
+    return piece === 'first' ? { ...known, sourcePort, destinationPort, flags: 0, chunk: -1, isCut: true } : null;
+  }
   const flags = protocol === PROTOCOL.tcp ? frame[l4 + 13]! : 0;
   const chunk = protocol === PROTOCOL.sctp ? frame[l4 + 12]! : -1;
   return { ...known, sourcePort: word(frame, l4), destinationPort: word(frame, l4 + 2), flags, chunk };

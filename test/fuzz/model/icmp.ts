@@ -1,7 +1,7 @@
 // ICMP about flows (rule 4): errors reach the other end in words that it knows; redirects about flows end on their way out.
 import { type Address, addressAt } from './address.ts';
 import { Difference } from './checksum.ts';
-import { type Direction, type FlowTable, keyOf, type Match, type Tuple } from './flows.ts';
+import { DIRECTION, type Direction, type FlowTable, keyOf, type Match, type Role, type Tuple } from './flows.ts';
 import { type Headers, isExtension, L2, MOST_EXTENSIONS, PROTOCOL, word } from './headers.ts';
 import { addressField, replaceAddress } from './rewrite.ts';
 
@@ -92,25 +92,21 @@ export function translatedError(frame: Uint8Array, headers: Headers, direction: 
   } else replaceAddress(octets, inner.ip, isV4, addressField(isV4, changes, inner.ip), address, covered);
   covered.replaceWord(octets, inner.l4, before.sourcePort);
   covered.replaceWord(octets, inner.l4 + 2, before.destinationPort);
-  replaceOuter(octets, headers, direction, inner, address, covered);
+  replaceOuter(octets, headers, match.role, inner, address, covered);
   const checksum = covered.applyTo(word(octets, l4 + 2));
   octets[l4 + 2] = checksum >> 8;
   octets[l4 + 3] = checksum & 0xff;
   return { match, octets };
 }
 
-/** In: it is for who sent the inner packet. Out: it comes from a router, who stays, or from who got the inner packet. */
-function replaceOuter(
-  octets: Uint8Array,
-  headers: Headers,
-  direction: Direction,
-  inner: Inner,
-  to: Address,
-  covered: Difference,
-): void {
+/**
+ * In: it is for who sent the inner packet. Out to the client: it comes from a router, who stays, or from the backend, who is the frontend
+ * there. Out to the backend of a masqueraded flow: it comes from us, as all that the backend hears.
+ */
+function replaceOuter(octets: Uint8Array, headers: Headers, role: Role, inner: Inner, to: Address, covered: Difference): void {
   const { isV4 } = headers;
-  if (direction === 'out' && headers.source !== inner.destination) return;
-  const field = addressField(isV4, direction === 'in' ? 'destination' : 'source');
+  if (role === 'answer' && headers.source !== inner.destination) return;
+  const field = addressField(isV4, DIRECTION[role] === 'in' ? 'destination' : 'source');
   // ICMPv6 has a pseudo header with the addresses, ICMP has none.
   replaceAddress(octets, L2, isV4, field, to, isV4 ? new Difference() : covered);
 }

@@ -15,7 +15,8 @@ export function ingress(state: ModelState, passage: Passage): Prediction {
   const headers = readHeaders(frame);
   if (!headers) return passage.pass('no whole TCP, UDP, SCTP or ICMP header');
   if (headers.protocol === PROTOCOL.icmp || headers.protocol === PROTOCOL.icmpv6) return ingressIcmp(state, passage, headers);
-  if (!state.findPorts(headers, 'in')) return passage.pass('a fragment whose first has not come');
+  const fragment = headers.piece === 'whole' ? null : ingressFragment(state, passage, headers);
+  if (fragment) return fragment;
   const match = state.flows.find(keyOf('in', headers.protocol, headers));
   if (match) {
     passage.isMatched = true;
@@ -36,6 +37,45 @@ export function ingress(state: ModelState, passage: Passage): Prediction {
     state.flows.release(flow);
   }
   return withoutFlow(state, passage, headers);
+}
+
+/** Null: the ports are known, so it goes on like any packet. */
+function ingressFragment(state: ModelState, passage: Passage, headers: Headers): Prediction | null {
+  const { services, fragments, flows } = state;
+  const { destination, piece, protocol } = headers;
+  const isToUs = services.isOurs(destination) || services.isServiceAddress(destination);
+  const isToService = isToUs && !services.isNodeAddress(destination);
+  if (headers.isCut) {
+    // No stack makes such (RFC 1858, RFC 7112). It and the rest of its datagram may be for the node, not for a Service.
+    if (!state.isOurs(passage.frame)) return passage.pass('a first fragment without ports, for another station');
+    if (isToService) return passage.drop('fragment', 'a first fragment to a Service, without ports');
+  }
+  if (piece === 'first') {
+    const isKnown = isToUs || flows.find(keyOf('in', protocol, headers)) !== null;
+    const released = isKnown ? fragments.note(headers, 'in') : 0;
+    for (let i = 0; i < released; i++) passage.counted.push('fragment_released');
+    if (released > 0) return again(passage, 'fragment released', `${released} have waited for it, all come once more`);
+    return headers.isCut ? passage.pass('a first fragment without ports') : null;
+  }
+  if (fragments.fill(headers, 'in')) return null;
+  const hasPorts = protocol === PROTOCOL.tcp || protocol === PROTOCOL.udp || protocol === PROTOCOL.sctp;
+  if (!isToUs || !hasPorts || !state.isOurs(passage.frame)) return passage.pass('a fragment whose first has not come');
+  passage.isMatched = true;
+  const result = fragments.hold(headers, passage.frame.length - L2);
+  if (result === 'lost') {
+    return isToService
+      ? passage.drop('fragment', 'too long to wait for its first')
+      : passage.pass('too long to wait, to the node');
+  }
+  if (result === 'displaced') passage.counted.push('drop_fragment');
+  passage.counted.push('fragment_held');
+  return again(passage, 'fragment held', 'it waits for its first');
+}
+
+/** The packet ends here and comes again. */
+function again(passage: Passage, outcome: string, reason: string): Prediction {
+  passage.because(reason);
+  return { verdict: 'drop', octets: null, mark: passage.mark, outcome };
 }
 
 /** Rule 2: a reply between two ports of one bridge goes to the bridge, addresses unchanged. */
@@ -106,6 +146,7 @@ function toFrontend(state: ModelState, passage: Passage, headers: Headers, front
 
 /** No error is sent about a fragment that is not the first (RFC 1122 section 3.2.2): one about the whole is enough. */
 function refuse(passage: Passage, headers: Headers, reason: string): Prediction {
+  if (headers.piece === 'later') return passage.drop('fragment', `${reason}; not the first fragment`);
   const octets = portUnreachable(passage.frame, headers);
   if (!octets) return passage.drop('rewrite_failed', `${reason}; nothing that could be quoted, at ${headers.l4 - L2}`);
   passage.because(reason);

@@ -9,7 +9,7 @@ export const OUTCOMES = [
   ...['passed', 'new flow', 'established', 'reply', 'masqueraded first', 'masqueraded', 'reply to our source', 'steered'],
   ...['guarded', 'ICMP translated', 'rejected', 'reselected', 'moved to another port', 'port free again', 'not run'],
   ...['no_flow', 'no_local_endpoint', 'source_range', 'unallocated', 'port_collision', 'snat_exhausted', 'no_source'],
-  ...['rewrite_failed', 'reject_limited', 'flows_full', 'icmp_redirect'],
+  ...['rewrite_failed', 'reject_limited', 'flows_full', 'icmp_redirect', 'fragment', 'fragment held', 'fragment released'],
 ] as const;
 export type Outcome = string;
 

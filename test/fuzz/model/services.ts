@@ -50,6 +50,7 @@ export class Services {
   #units = new Map<string, Unit>();
   #frontends = new Map<string, Frontend>();
   #clusterIPs = new Set<Address>();
+  #externalIPs = new Set<Address>();
 
   constructor(node: Node) {
     this.#node = node;
@@ -66,6 +67,7 @@ export class Services {
     }
     this.#frontends = new Map();
     this.#clusterIPs = new Set();
+    this.#externalIPs = new Set();
     for (const unit of this.#units.values()) this.#publish(unit);
   }
 
@@ -80,6 +82,7 @@ export class Services {
     add(addressOf(desired.clusterIP), desired.port, 'ClusterIP');
     if (desired.nodePort > 0) add(`node${desired.ipFamily}` as 'node', desired.nodePort, 'node port');
     this.#clusterIPs.add(addressOf(desired.clusterIP));
+    for (const ip of [...desired.externalIPs, ...desired.loadBalancerVIPs]) this.#externalIPs.add(addressOf(ip));
   }
 
   find(address: Address, port: number, protocol: number, isV4: boolean): Frontend | null {
@@ -91,6 +94,9 @@ export class Services {
 
   isNodeAddress = (address: Address): boolean => this.#nodeAddresses.has(address);
   isClusterIP = (address: Address): boolean => this.#clusterIPs.has(address);
+  /** Of the node or of some Service: fragments to it may be a Service's. */
+  isOurs = (address: Address): boolean =>
+    this.isNodeAddress(address) || this.isClusterIP(address) || this.#externalIPs.has(address);
   isServiceAddress = (address: Address): boolean => this.#isIn(this.#node.serviceCidrs, address);
 
   /** loadBalancerSourceRanges restrict load-balancer IPs and nothing else. */

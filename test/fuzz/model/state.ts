@@ -1,7 +1,7 @@
 // All that the model remembers from packet to packet, and the node that it is about.
 import type { Address } from './address.ts';
-import { type Direction, FlowTable } from './flows.ts';
-import type { Headers } from './headers.ts';
+import { FlowTable } from './flows.ts';
+import { Fragments } from './fragments.ts';
 import { type Node, Services } from './services.ts';
 
 export interface Device {
@@ -22,29 +22,13 @@ export class ModelState {
   readonly node: ModelNode;
   readonly services: Services;
   readonly flows = new FlowTable();
-  readonly #fragments = new Map<string, { readonly sourcePort: number; readonly destinationPort: number }>();
+  readonly fragments = new Fragments();
   device: Device;
 
   constructor(node: ModelNode, device: Device) {
     this.node = node;
     this.device = device;
     this.services = new Services(node);
-  }
-
-  /** The first fragment of a datagram tells the ports of all, at each hook anew (rule 10). False: nobody has told. */
-  findPorts(headers: Headers, direction: Direction): boolean {
-    if (headers.piece === 'whole') return true;
-    const { protocol, fragmentId, source, destination } = headers;
-    const key = `${direction} ${protocol} ${fragmentId} ${source}${destination}`;
-    if (headers.piece === 'first') {
-      this.#fragments.set(key, { sourcePort: headers.sourcePort, destinationPort: headers.destinationPort });
-      return true;
-    }
-    const ports = this.#fragments.get(key);
-    if (!ports) return false;
-    headers.sourcePort = ports.sourcePort;
-    headers.destinationPort = ports.destinationPort;
-    return true;
   }
 
   isInSnatRange = (port: number): boolean => port >= this.node.snatPortMin && port <= this.node.snatPortMax;
@@ -58,10 +42,6 @@ export class ModelState {
 
   forgetFlows(): void {
     this.flows.clear();
-    this.#fragments.clear();
-  }
-
-  forgetClients(): void {
-    this.services.program([]);
+    this.fragments.clear();
   }
 }

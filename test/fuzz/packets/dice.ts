@@ -1,12 +1,15 @@
 // Random numbers of one packet: they follow from the seed and the packet's number alone, whatever was drawn before.
 export class Dice {
   #state = 0;
+  /** The packet's. */
+  number = 0;
 
   constructor(seed: number, number: number, purpose = 0) {
     this.restart(seed, number, purpose);
   }
 
   restart(seed: number, number: number, purpose = 0): void {
+    this.number = number;
     this.#state = mixed(mixed(mixed(seed >>> 0) ^ (number >>> 0)) ^ (purpose >>> 0));
   }
 

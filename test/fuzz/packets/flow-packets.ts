@@ -25,14 +25,14 @@ function drawShape(dice: Dice, isV4: boolean, protocol: number, likely: 'open' |
   else if (luck < 10) [shape.flags, shape.chunk] = [FLAG.fin | FLAG.ack, CHUNK.shutdownComplete];
   else if (luck < 13) [shape.flags, shape.chunk] = [dice.below(256), dice.below(256)];
   shape.payload = dice.chance(85) ? dice.below(40) : dice.chance(90) ? dice.below(200) : dice.below(1400);
-  shape.id = dice.chance(50) ? dice.below(4) : dice.below(0x10000);
+  // Few at a time, and others after a while: datagrams meet, but no rule about their age is met.
+  shape.id = ((dice.number >>> 6) * 4 + dice.below(4)) & 0xffff;
   if (isV4 ? dice.chance(8) : dice.chance(12)) {
     shape.optionWords = 1 + dice.below(10);
     shape.extensions = Array.from({ length: 1 + dice.below(dice.chance(80) ? 2 : 6) }, () => dice.pick(EXTENSIONS));
   }
   if (dice.chance(protocol === PROTOCOL.udp ? 18 : 8)) shape.checksum = dice.chance(65) ? 'zero' : 'wrong';
   if (dice.chance(7)) {
-    shape.id = dice.below(4);
     shape.fragment = IP_MORE;
   }
   return shape;
@@ -73,7 +73,8 @@ function drawTuple(dice: Dice, flow: Flow): { role: Role; tuple: Tuple } {
 
 export function ofFlow(dice: Dice, flow: Flow): Draft {
   const { role, tuple } = drawTuple(dice, flow);
-  if (role === 'return' && dice.chance(12)) return fromNode(dice, flow, tuple);
+  if ((role === 'return' || (role === 'request' && flow.frontendPort >= 30000)) && dice.chance(12))
+    return fromNode(dice, flow, tuple);
   const isReply = role === 'answer' || role === 'return' || role === 'steer';
   const likely = dice.chance(80) ? 'go on' : isReply ? 'accept' : 'open';
   const shape = drawShape(dice, flow.isV4, flow.protocol, likely);

@@ -6,7 +6,7 @@ import { Dice } from './dice.ts';
 import { type Draft, laterFragment, ofFlow, ofStrangers, toFrontend, toKnownAddress } from './flow-packets.ts';
 import { writeIcmpAbout } from './icmp-packets.ts';
 import { mutate } from './mutate.ts';
-import { writeEthernet, writePacket } from './write.ts';
+import { IP_MORE, writeEthernet, writePacket } from './write.ts';
 
 export interface TestPacket {
   readonly hook: Hook;
@@ -21,6 +21,7 @@ export class PacketMaker {
   readonly #octets = new Uint8Array(ROOM);
   readonly #seed: number;
   readonly #firsts: Draft[] = [];
+  readonly #late: Draft[] = []; // first fragments that come after others of their datagram
   readonly #dice: Dice;
 
   constructor(seed: number) {
@@ -31,6 +32,7 @@ export class PacketMaker {
   /** Of a round: nothing of the one before is followed up. */
   forget(): void {
     this.#firsts.length = 0;
+    this.#late.length = 0;
   }
 
   /** `mac`: whom packets for us are addressed to. The same number, flows and packets before: the same packet. */
@@ -48,6 +50,7 @@ export class PacketMaker {
   #write(dice: Dice, flows: readonly Flow[]): { hook: Hook; end: number } {
     const luck = dice.below(100);
     if (luck < 4) return this.#noise(dice);
+    if (luck < 7 && this.#late.length > 0) return this.#send(dice, this.#late.shift()!);
     if (flows.length > 0) {
       if (luck < 16) return writeIcmpAbout(this.#octets, dice, dice.pick(flows));
       if (luck < 64) return this.#draft(dice, ofFlow(dice, dice.pick(flows)));
@@ -58,10 +61,18 @@ export class PacketMaker {
   }
 
   #draft(dice: Dice, draft: Draft): { hook: Hook; end: number } {
-    if (draft.shape.fragment === 0x2000) {
+    if (draft.shape.fragment === IP_MORE) {
       this.#firsts.push(draft);
       if (this.#firsts.length > REMEMBERED) this.#firsts.shift();
+      if (dice.chance(25)) {
+        this.#late.push(draft);
+        return this.#send(dice, laterFragment(dice, draft));
+      }
     }
+    return this.#send(dice, draft);
+  }
+
+  #send(dice: Dice, draft: Draft): { hook: Hook; end: number } {
     return { hook: draft.hook, end: writePacket(this.#octets, L2, draft, draft.shape, dice) };
   }
 
