@@ -58,7 +58,11 @@ export const PRESSURE: readonly Part[] = [
   ),
   part(
     'a connection of the node is guarded only where its reply would be ours',
-    { file: 'guard.h', from: 'return flow_find(&reply, &flow) &&', to: 'return !flow_find(&reply, &flow) ||' },
+    {
+      file: 'guard.h',
+      from: 'return flow_find(&reply, &flow) &&',
+      to: 'if (!flow_find(&reply, &flow))\n\t\treturn true;\n\treturn',
+    },
     GUARD,
     /passes unchanged where nobody has its port, to another remote end, and outside of the range/,
   ),
