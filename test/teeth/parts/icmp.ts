@@ -128,7 +128,7 @@ export const ICMP: readonly Part[] = [
   ),
   part(
     'a later fragment inside an error has no ports',
-    { file: 'icmp.h', from: ' || v4.frag_off & bpf_htons(IP_FRAGMENT_OFFSET))', to: ')' },
+    { file: 'icmp.h', from: ' ||\n\t\t    v4.frag_off & bpf_htons(IP_FRAGMENT_OFFSET))', to: ')' },
     INNER,
     /over IPv4 .* > about a later fragment, whose first octets are no ports, passes unchanged/,
   ),
