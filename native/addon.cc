@@ -1,5 +1,6 @@
 // Table of contents: libbpf, rtnetlink and sock_diag seen from JavaScript. Knows nothing of Services.
 // One class per kernel handle. src/native/*.ts checks arguments and names things; the code here asserts.
+#include "attached.h"
 #include "error.h"
 #include "instance.h"
 #include "link.h"
@@ -24,6 +25,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   turnout::init_netlink(env, exports);           // listDevices, listAddresses, listRoutes
   turnout::NetlinkFollower::init(env, exports);  // NetlinkFollower
   turnout::init_sock_diag(env, exports);         // listConnectedUdp, destroyUdp
+  turnout::init_attached(env, exports);          // listTcxPrograms
   turnout::init_system(env, exports);            // mountBpffs, isBpffs, unlinkPin, netnsCookie, ...
   return exports;
 }

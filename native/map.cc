@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <vector>
@@ -37,6 +38,7 @@ void Map::init(Napi::Env env, Napi::Object exports) {
                                                InstanceMethod("delete", &Map::remove),
                                                InstanceMethod("keys", &Map::keys),
                                                InstanceMethod("getBatch", &Map::get_batch),
+                                               InstanceMethod("getSlice", &Map::get_slice),
                                                InstanceMethod("setBatch", &Map::set_batch),
                                                InstanceMethod("deleteBatch", &Map::delete_batch),
                                                InstanceMethod("mmap", &Map::mmap),
@@ -122,6 +124,26 @@ Napi::Value Map::get_batch(const Napi::CallbackInfo& info) {
   result.Set("count", static_cast<double>(rows.count));
   result.Set("keys", move_to_js(env, std::move(rows.keys)));
   result.Set("values", move_to_js(env, std::move(rows.values)));
+  return result;
+}
+
+Napi::Value Map::get_slice(const Napi::CallbackInfo& info) {
+  auto env = info.Env();
+  std::vector<uint8_t> position;
+  if (!info[0].IsNull()) {
+    ByteSpan from = byte_span(info[0]);
+    assert_that(env, from.size == std::max<size_t>(info_.key_size, sizeof(uint32_t)), "map.getSlice: position size");
+    position.assign(from.data, from.data + from.size);
+  }
+  BatchRows rows;
+  int error =
+      lookup_slice({fd(), info_.type, info_.key_size, row_size_}, info[1].As<Napi::Number>().Uint32Value(), &position, &rows);
+  if (error != 0) throw errno_error(env, "map.getSlice", error);
+  auto result = Napi::Object::New(env);
+  result.Set("count", static_cast<double>(rows.count));
+  result.Set("keys", move_to_js(env, std::move(rows.keys)));
+  result.Set("values", move_to_js(env, std::move(rows.values)));
+  result.Set("next", position.empty() ? env.Null() : Napi::Value(move_to_js(env, std::move(position))));
   return result;
 }
 

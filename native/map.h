@@ -29,6 +29,7 @@ class Map : public Napi::ObjectWrap<Map> {
   Napi::Value remove(const Napi::CallbackInfo& info);        // (key): boolean
   Napi::Value keys(const Napi::CallbackInfo& info);          // (): Uint8Array, concatenated
   Napi::Value get_batch(const Napi::CallbackInfo& info);     // (limit): {count, keys, values}
+  Napi::Value get_slice(const Napi::CallbackInfo& info);     // (position | null, limit): {count, keys, values, next | null}
   void set_batch(const Napi::CallbackInfo& info);            // (keys, values, count)
   Napi::Value delete_batch(const Napi::CallbackInfo& info);  // (keys, count): number
   Napi::Value mmap(const Napi::CallbackInfo& info);          // (): Uint8Array

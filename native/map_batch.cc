@@ -80,6 +80,36 @@ int lookup_rows(const BatchMap& map, size_t limit, BatchRows* rows) {
   return 0;
 }
 
+int lookup_slice(const BatchMap& map, size_t limit, std::vector<uint8_t>* position, BatchRows* rows) {
+  std::vector<uint8_t> next(std::max(map.key_size, sizeof(uint32_t)));
+  bool first = position->empty();
+  for (size_t room = limit;;) {
+    rows->keys.resize(room * map.key_size);
+    rows->values.resize(room * map.row_size);
+    uint32_t got = room;
+    int error = bpf_map_lookup_batch(map.fd, first ? nullptr : position->data(), next.data(), rows->keys.data(),
+                                     rows->values.data(), &got, nullptr) == 0
+                    ? 0
+                    : errno;
+    if (error == ENOSPC) {  // one bucket holds more rows than fit
+      room *= 2;
+      continue;
+    }
+    if (error == EINTR || error == EAGAIN) continue;
+    position->clear();
+    if (first && has_no_batch_call(error)) {
+      *rows = {};
+      return lookup_rows_singly(map, SIZE_MAX, rows);
+    }
+    if (error != 0 && error != ENOENT) return error;
+    if (error == 0) *position = std::move(next);
+    rows->count = got;
+    rows->keys.resize(got * map.key_size);
+    rows->values.resize(got * map.row_size);
+    return 0;
+  }
+}
+
 int update_rows(const BatchMap& map, const uint8_t* keys, const uint8_t* values, size_t count, size_t* done) {
   bool singly = false;
   for (*done = 0; *done < count;) {

@@ -23,6 +23,9 @@ struct BatchRows {
 
 int all_keys(const BatchMap& map, std::vector<uint8_t>* keys);
 int lookup_rows(const BatchMap& map, size_t limit, BatchRows* rows);
+// A part of the map: about `limit` rows from `position` on (empty: from the start), which moves on; empty again: that was the
+// end.
+int lookup_slice(const BatchMap& map, size_t limit, std::vector<uint8_t>* position, BatchRows* rows);
 // done: rows written, also on failure.
 int update_rows(const BatchMap& map, const uint8_t* keys, const uint8_t* values, size_t count, size_t* done);
 // deleted: rows that existed; missing ones are passed over.

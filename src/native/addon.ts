@@ -81,6 +81,13 @@ export interface LinkInfo {
   attachType: number;
 }
 
+/** A program on a device, whoever attached it. */
+export interface AttachedProgram {
+  programId: number;
+  linkId: number; // 0: attached without a link
+  name: string; // at most 15 characters; '' when it went meanwhile
+}
+
 export interface NetlinkDevice {
   ifindex: number;
   name: string;

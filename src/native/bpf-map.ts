@@ -113,6 +113,20 @@ export class BpfMap {
     return raw.getBatch(Math.min(limit, 0xffffffff));
   }
 
+  /**
+   * About `limit` rows, from the start (null) or from where the last slice ended; `next` is null at the end. Between two slices the map
+   * may change: rows that come or go meanwhile may be missed, one that stays is not (of a trie, some may come twice).
+   */
+  getSlice(
+    position: Uint8Array | null,
+    limit: number,
+  ): { count: number; keys: Uint8Array; values: Uint8Array; next: Uint8Array | null } {
+    const raw = this.#handle.use('getSlice');
+    if (!(limit >= 1 && limit <= 65536)) throw new BpfError('EINVAL', 'map.getSlice', `${limit} is no number of rows`);
+    if (position) expectBytes(position, Math.max(this.keySize, 4), 'EKEYSIZE', 'map.getSlice');
+    return raw.getSlice(position, limit);
+  }
+
   /** Writes `count` rows laid one after the other. On failure detail says which row; the rows before it are written. */
   setBatch(keys: Uint8Array, values: Uint8Array, count: number): void {
     const raw = this.#handle.use('setBatch');

@@ -4,6 +4,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type {
+  AttachedProgram,
   AttachPoint,
   LinkInfo,
   MapDescription,
@@ -50,6 +51,10 @@ export interface RawMap {
   delete(key: Uint8Array): boolean;
   keys(): Uint8Array;
   getBatch(limit: number): { count: number; keys: Uint8Array; values: Uint8Array };
+  getSlice(
+    position: Uint8Array | null,
+    limit: number,
+  ): { count: number; keys: Uint8Array; values: Uint8Array; next: Uint8Array | null };
   setBatch(keys: Uint8Array, values: Uint8Array, count: number): void;
   deleteBatch(keys: Uint8Array, count: number): number;
   mmap(): Uint8Array;
@@ -95,6 +100,7 @@ export interface Addon {
   listRoutes(): NetlinkRoute[];
   listConnectedUdp(): UdpSocket[];
   destroyUdp(socket: UdpSocket): void;
+  listTcxPrograms(ifindex: number, isIngress: boolean): AttachedProgram[];
   mountBpffs(path: string): void;
   isBpffs(path: string): boolean;
   unlinkPin(path: string): void;
