@@ -1,5 +1,6 @@
 // Tools of the system (iptables, ip), run to their end. A failure is a value, since what it means differs.
 import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 
 export interface Ran {
   readonly status: number; // -1: the command is missing
@@ -21,5 +22,18 @@ export function runTool(command: string, args: readonly string[], input = ''): P
     child.on('close', (status) => resolve({ status: status ?? 1, stdout, stderr }));
     child.stdin.on('error', () => {}); // it may end before it has read everything
     child.stdin.end(input);
+  });
+}
+
+const LINES_MS = 20_000;
+
+/** Hands over each line a tool prints, without keeping them: a ruleset may be tens of megabytes. A tool that is missing prints none. */
+export function toolLines(command: string, args: readonly string[], onLine: (line: string) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'], timeout: LINES_MS });
+    const lines = createInterface({ input: child.stdout });
+    lines.on('line', onLine);
+    lines.once('close', resolve);
+    child.on('error', () => lines.close());
   });
 }

@@ -1,0 +1,143 @@
+// Looks for the blind spots of the datapath on this node. Reads only, and takes what is missing (a tool, a table) for absent.
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import type { AttachedProgram, NetlinkDevice } from '../../native/addon.ts';
+import { listTcxPrograms } from '../../native/attached-programs.ts';
+import { Netlink } from '../../native/netlink.ts';
+import { type BlindSpot, BlindSpots } from './blind-spot-kinds.ts';
+import { destinationPorts, type FirewallRule, iptablesReader, nftReader } from './firewall-rules.ts';
+import { runTool, toolLines } from './tool.ts';
+
+const NODE_PORTS = { first: 30000, last: 32767 }; // the API server's default range
+const CHILD_KINDS: ReadonlySet<string> = new Set(['macvlan', 'macvtap', 'ipvlan', 'ipvtap']);
+const CNI_CONFIGURATIONS = '/etc/cni/net.d/*.{conf,conflist,json}';
+const CNI_CHILD_TYPES = /"type"\s*:\s*"(macvlan|ipvlan|sriov|host-device)"/g;
+/** What the kernel calls our programs (at most 15 characters). */
+const OWN_PROGRAMS: ReadonlySet<string> = new Set(['tc_ingress', 'tc_egress', 'host_ingress', 'host_egress']);
+/** Devices whose clsact filters are looked at: each is a process. */
+const CLSACT_DEVICES_MAX = 32;
+const DIRECTIONS = ['ingress', 'egress'] as const;
+
+/** Adds what one rule of netfilter means. */
+export function lookAtRule(rule: FirewallRule, hasUnseenBridge: boolean, spots: BlindSpots): void {
+  const { place, table, chain, hook, text } = rule;
+  const where = `${place}: ${text}`;
+  if (chain === 'KUBE-SERVICES' || /^(ip6? )?kube-proxy$/.test(table)) return spots.add('kube_proxy', where);
+  if (/^(KUBE|TURNOUT|CILIUM)-/.test(chain)) return; // kubelet's and our own
+  if (/AWS, (primary ENI|CONNMARK)/.test(text) || chain.startsWith('AWS-CONNMARK-CHAIN')) return spots.add('aws_connmark', where);
+  if (/--ctstate \S*DNAT|--ctorigdst(port)?\b|\bct (status|state) \S*dnat|\bct original (ip6? )?(daddr|proto-dst)/.test(text)) {
+    spots.add('original_destination', where);
+  }
+  if (/--ctstate \S*INVALID.*-j (DROP|REJECT)|\bct state .*\binvalid\b.*\b(drop|reject)/.test(text) && hasUnseenBridge) {
+    spots.add('invalid_drop', where);
+  }
+  const isInput = hook === 'input' || (hook === '' && /input/i.test(chain));
+  const hits = destinationPorts(rule).some(
+    // A range much wider than theirs is not about node ports.
+    ({ first, last }) =>
+      first <= NODE_PORTS.last && last >= NODE_PORTS.first && last - first <= NODE_PORTS.last - NODE_PORTS.first,
+  );
+  if (isInput && hits) spots.add('node_ports_in_input', where);
+}
+
+/** Adds what the devices of the node mean. */
+export function lookAtDevices(devices: readonly NetlinkDevice[], spots: BlindSpots): void {
+  for (const { name, kind, slaveKind } of devices) {
+    if (CHILD_KINDS.has(kind)) spots.add('child_devices', `${kind} device ${name}`);
+    if (slaveKind === 'vrf') spots.add('vrf', name);
+    if (name === 'kube-ipvs0') spots.add('kube_proxy', `device ${name}`);
+  }
+}
+
+/** Adds programs of others that run before or after ours on one device. */
+export function lookAtPrograms(device: string, direction: string, programs: readonly AttachedProgram[], spots: BlindSpots): void {
+  const own = programs.findIndex(({ name }) => OWN_PROGRAMS.has(name));
+  for (const [i, { name, programId }] of programs.entries()) {
+    if (OWN_PROGRAMS.has(name)) continue;
+    const order = own < 0 ? '' : i < own ? ', before ours' : ', after ours';
+    spots.add('foreign_programs', `${device} ${direction}: ${name || 'unnamed'} (tcx, program ${programId}${order})`);
+  }
+}
+
+/** Everything that is found on this node now, by kind. Takes a few processes, so it belongs on a slow schedule. */
+export async function findBlindSpots(): Promise<BlindSpot[]> {
+  const spots = new BlindSpots();
+  const devices = Netlink.listDevices();
+  lookAtDevices(devices, spots);
+  lookAtFiles(devices, spots);
+  for (const { ifindex, name } of devices) {
+    for (const direction of DIRECTIONS) lookAtPrograms(name, direction, listTcxPrograms(ifindex, direction), spots);
+  }
+  await lookAtRules(hasUnseenBridge(devices), spots);
+  await lookAtClsact(spots);
+  const policies = await runTool('ip', ['-o', 'xfrm', 'policy']);
+  for (const line of policies.stdout.split('\n')) {
+    if (/\bdir (in|out|fwd)\b/.test(line)) spots.add('ipsec_policy', line.replace(/\\?\s+/g, ' ').trim());
+  }
+  return spots.list();
+}
+
+/** A bridge whose frames netfilter does not see. */
+function hasUnseenBridge(devices: readonly NetlinkDevice[]): boolean {
+  if (!devices.some(({ kind }) => kind === 'bridge')) return false;
+  return firstLine('/proc/sys/net/bridge/bridge-nf-call-iptables') !== '1';
+}
+
+function lookAtFiles(devices: readonly NetlinkDevice[], spots: BlindSpots): void {
+  for (const { name } of devices) {
+    const functions = Number(firstLine(`/sys/class/net/${name}/device/sriov_numvfs`));
+    if (functions > 0) spots.add('child_devices', `${name} has ${functions} SR-IOV functions`);
+  }
+  for (const path of globSync(CNI_CONFIGURATIONS)) {
+    for (const [, type] of read(path).matchAll(CNI_CHILD_TYPES)) spots.add('child_devices', `${path} makes ${type} devices`);
+  }
+}
+
+async function lookAtRules(isBridgeUnseen: boolean, spots: BlindSpots): Promise<void> {
+  const look = (reader: (line: string) => FirewallRule | null) => (line: string) => {
+    const rule = reader(line);
+    if (rule) lookAtRule(rule, isBridgeUnseen, spots);
+  };
+  await toolLines('nft', ['--stateless', '--numeric', 'list', 'ruleset'], look(nftReader()));
+  for (const family of ['iptables', 'ip6tables']) {
+    await toolLines(`${family}-nft-save`, [], look(iptablesReader(family)));
+    // Without legacy tables in use there is nothing to read, and asking might load their modules.
+    if (firstLine(`/proc/self/net/${family === 'iptables' ? 'ip' : 'ip6'}_tables_names`) === '') continue;
+    await toolLines(`${family}-legacy-save`, [], look(iptablesReader(`${family}-legacy`)));
+  }
+}
+
+/** Filters of clsact are not told by the call that tells of tcx: `tc` is asked about devices that have the qdisc. */
+async function lookAtClsact(spots: BlindSpots): Promise<void> {
+  const { stdout } = await runTool('tc', ['-json', 'qdisc', 'show']);
+  const having = parsed<{ kind?: string; dev?: string }>(stdout).filter(({ kind }) => kind === 'clsact');
+  for (const { dev = '' } of having.slice(0, CLSACT_DEVICES_MAX)) {
+    for (const direction of DIRECTIONS) {
+      const filters = await runTool('tc', ['-json', 'filter', 'show', 'dev', dev, direction]);
+      for (const { kind = '', options } of parsed<{ kind?: string; options?: { bpf_name?: string; prog?: { name?: string } } }>(
+        filters.stdout,
+      )) {
+        if (!options) continue; // a line that only names the priority
+        const name = options.prog?.name ?? options.bpf_name ?? kind;
+        if (!OWN_PROGRAMS.has(name)) spots.add('foreign_programs', `${dev} ${direction}: ${name} (clsact)`);
+      }
+    }
+  }
+}
+
+function parsed<T>(json: string): T[] {
+  try {
+    return JSON.parse(json) as T[];
+  } catch {
+    return []; // the tool is missing, or does not know the option
+  }
+}
+
+function read(path: string): string {
+  try {
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  } catch {
+    return '';
+  }
+}
+
+const firstLine = (path: string): string => read(path).split('\n')[0]?.trim() ?? '';
