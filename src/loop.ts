@@ -29,6 +29,7 @@ export interface LoopOptions {
 }
 
 const FIRST_RETRY_MS = 1000;
+const FAILURES_LOGGED = 10; // of a pass; a full table refuses thousands alike
 
 /**
  * INVARIANTS
@@ -94,8 +95,10 @@ export class SyncLoop {
       const report = await backend.sync(state.desired(), changes);
       const durationMs = performance.now() - startMs;
       const failedKeys = new Set(report.failures.map(({ key }) => key));
-      for (const { key, message } of report.failures)
-        logger.error('Service port was not programmed', { servicePort: key, err: message });
+      for (const { key, message } of report.failures.slice(0, FAILURES_LOGGED))
+        logger.error('Service port was not programmed; what it had stays in force', { servicePort: key, err: message });
+      const hidden = report.failures.length - FAILURES_LOGGED;
+      if (hidden > 0) logger.error('More Service ports were not programmed', { count: hidden });
       if (failedKeys.size > 0) state.restoreChanges({ full: false, upserted: failedKeys, removed: new Set() });
       listener.synced(durationMs, report);
       logger.verbose(2, 'Synced', { durationMs: Math.round(durationMs * 1000) / 1000, written: report.servicePortsWritten });

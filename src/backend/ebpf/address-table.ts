@@ -4,6 +4,7 @@ import { viewOf } from '../../datapath/bytes.ts';
 import { AddressFlag } from '../../datapath/layout.gen.ts';
 import type { BpfMap } from '../../native/bpf-map.ts';
 import { keyBytes, keyText } from './service-tables.ts';
+import { writing } from './table-full.ts';
 
 const ADDRESS_OCTETS = 16;
 const FLAGS_OCTETS = 4;
@@ -55,7 +56,7 @@ export class AddressTable {
   flush(): void {
     const written = [...this.#changed].filter((key) => this.#flags(key) !== 0 && this.#flags(key) !== this.#present.get(key));
     const deleted = [...this.#changed].filter((key) => this.#flags(key) === 0 && this.#present.has(key));
-    if (written.length > 0) this.#map.setBatch(joined(written), this.#values(written), written.length);
+    if (written.length > 0) writing(this.#map, () => this.#map.setBatch(joined(written), this.#values(written), written.length));
     for (const key of written) this.#present.set(key, this.#flags(key));
     if (deleted.length > 0) this.#map.deleteBatch(joined(deleted), deleted.length);
     for (const key of deleted) this.#present.delete(key);

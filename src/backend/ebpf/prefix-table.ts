@@ -10,6 +10,7 @@ import {
 import type { BpfMap } from '../../native/bpf-map.ts';
 import { type Cidr, parseCidr } from '../../state/ip.ts';
 import { keyBytes, keyText } from './service-tables.ts';
+import { writing } from './table-full.ts';
 
 const SERVICE_ID_BITS = 32;
 const PRESENT = u32Bytes(1);
@@ -30,7 +31,7 @@ class PrefixRows {
   }
 
   add(keys: Iterable<string>): void {
-    for (const key of keys) this.#map.set(keyBytes(key), PRESENT);
+    for (const key of keys) writing(this.#map, () => this.#map.set(keyBytes(key), PRESENT));
   }
 
   remove(keys: Iterable<string>): void {
@@ -61,8 +62,10 @@ export class SourceRangeTable {
   allow(serviceId: number, cidrs: readonly string[]): void {
     const present = this.#byService.get(serviceId);
     const missing = rangeKeys(serviceId, cidrs).filter((key) => !present?.has(key));
-    this.#rows.add(missing);
-    if (missing.length > 0) for (const key of missing) this.#of(serviceId).add(key);
+    for (const key of missing) {
+      this.#rows.add([key]);
+      this.#of(serviceId).add(key); // one by one: the next may be refused
+    }
   }
 
   /** Shuts out everybody else; none: the Service has no ranges any more. */

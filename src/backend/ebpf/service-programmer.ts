@@ -8,7 +8,16 @@ import type { SyncReport } from '../backend.ts';
 import type { ServiceAddressFlag } from './address-table.ts';
 import { type Extent, ExtentAllocator } from './extents.ts';
 import { IdAllocator } from './ids.ts';
-import { type BackendIdentity, EMPTY_LIST, type ProgrammedList, type ProgrammedUnit } from './programmed-unit.ts';
+import {
+  type BackendIdentity,
+  EMPTY_LIST,
+  frontendOf,
+  LISTS,
+  type ListName,
+  type Programmed,
+  type ProgrammedList,
+  type ProgrammedUnit,
+} from './programmed-unit.ts';
 import type { ProgrammerTables } from './programmer-tables.ts';
 import { restoreUnits } from './restore.ts';
 import { allowedSources, endpointKey, frontendRowsOf, listKey } from './rows.ts';
@@ -66,6 +75,7 @@ export class ServiceProgrammer {
   readonly #serviceIds: IdAllocator;
   readonly #backendIds: IdAllocator;
   readonly #owners = new Map<string, string>(); // frontend key -> key of the unit that published its row; ORPHAN: nobody's
+  readonly #unsettled: { keys: readonly string[]; taken: readonly Taken[] }[] = []; // publications that failed half-way
   #units: Map<string, ProgrammedUnit>;
 
   constructor({ services: tables, addresses, sourceRanges }: ProgrammerTables, options: ProgrammerOptions = {}) {
@@ -107,7 +117,13 @@ export class ServiceProgrammer {
     return this.#owners.size;
   }
 
+  /** What the kernel holds, as it changes. Owners by frontend key; an owner that is no unit is nobody. */
+  get programmed(): Programmed {
+    return { units: this.#units, owners: this.#owners };
+  }
+
   sync(desired: DesiredState, changes: Changes): SyncReport {
+    this.#settle();
     const upserted = changes.full ? desired.servicePorts.keys() : changes.upserted;
     const removed = changes.full ? [...this.#units.keys()].filter((key) => !desired.servicePorts.has(key)) : changes.removed;
     const batch: Batch = {
@@ -115,6 +131,7 @@ export class ServiceProgrammer {
       ...{ left: [], leftProtocols: new Set(), released: [], units: new Map(), releasedServiceIds: [], sourceRanges: new Map() },
     };
     const failures: { key: string; message: string }[] = [];
+    const allTaken: Taken[] = [];
     if (changes.full) for (const [key, owner] of this.#owners) if (owner === ORPHAN) batch.withdrawn.set(key, owner);
     for (const key of removed) this.#remove(key, batch);
     for (const key of upserted) {
@@ -122,11 +139,13 @@ export class ServiceProgrammer {
       const taken: Taken = { extents: [], backendIds: [], serviceIds: [] };
       try {
         if (unit) this.#write(unit, batch, taken);
+        allTaken.push(taken);
       } catch (error) {
         this.#giveBack(taken);
-        failures.push({ key, message: error instanceof Error ? error.message : String(error) });
+        failures.push({ key, message: messageOf(error) });
       }
     }
+    this.#publish(batch, allTaken);
     this.#commit(batch);
     if (changes.full) this.#sourceRanges.keepOnly(new Set([...this.#units.values()].map(({ serviceId }) => serviceId)));
     const written = [...batch.units.values()].filter((unit) => unit !== null).length;
@@ -270,14 +289,40 @@ export class ServiceProgrammer {
     for (const extent of extents) this.#extents.release(extent);
     for (const id of backendIds) this.#backendIds.release(id);
     for (const id of serviceIds) {
+      this.#sourceRanges.restrict(id, []);
       this.#tables.forgetName(id);
       this.#serviceIds.release(id);
     }
   }
 
-  /** New lists first, then what goes: an address that moves from one unit to another is published last. */
+  /** All rows or none: when the table refuses one, those before it lead where they led, and what the pass took is free again. */
+  #publish(batch: Batch, taken: readonly Taken[]): void {
+    try {
+      this.#tables.publish([...batch.published].map(([key, { frontend }]) => ({ key, frontend })));
+    } catch (error) {
+      this.#unsettled.push({ keys: [...batch.published.keys()], taken });
+      this.#settle();
+      throw error;
+    }
+  }
+
+  /** What a refused publication took may be read until its rows are as they were; until then it is not given out again. */
+  #settle(): void {
+    for (let failed = this.#unsettled[0]; failed; failed = this.#unsettled[0]) {
+      const rows = failed.keys.map((key) => ({ key, frontend: frontendOf(this.programmed, key) }));
+      try {
+        this.#tables.withdraw(rows.filter(({ frontend }) => frontend === null).map(({ key }) => key));
+        this.#tables.publish(rows.flatMap(({ key, frontend }) => (frontend ? [{ key, frontend }] : [])));
+      } catch {
+        return; // the next pass tries again; the failure that led here is told
+      }
+      this.#unsettled.shift();
+      for (const taken of failed.taken) this.#giveBack(taken);
+    }
+  }
+
+  /** What goes after the new lists are published: an address that moves from one unit to another has a row all the time. */
   #commit(batch: Batch): void {
-    this.#tables.publish([...batch.published].map(([key, { frontend }]) => ({ key, frontend })));
     for (const [key, { owner }] of batch.published) this.#owners.set(key, owner);
     // Only what is still its own: another unit may have published the address, now or in a pass before.
     const withdrawn = [...batch.withdrawn].filter(([key, owner]) => this.#owners.get(key) === owner);
@@ -323,8 +368,10 @@ export class ServiceProgrammer {
   }
 }
 
-type ListName = 'cluster' | 'local' | 'lingering';
-const LISTS: readonly ListName[] = ['cluster', 'local', 'lingering'];
+function messageOf(error: unknown): string {
+  if (error instanceof TurnoutError && error.hint !== '') return `${error.message}; ${error.hint}`;
+  return error instanceof Error ? error.message : String(error);
+}
 
 /** Address octets of each frontend, as text, and what makes it a row of `addresses`. Node ports are on the node's own. */
 function addressesOf({ frontends }: ProgrammedUnit): [string, ServiceAddressFlag][] {

@@ -24,6 +24,7 @@ import {
 } from '../../datapath/layout.gen.ts';
 import type { MapName } from '../../datapath/object-file.ts';
 import type { BpfMap } from '../../native/bpf-map.ts';
+import { writing } from './table-full.ts';
 
 export interface ServiceMaps {
   readonly frontends: BpfMap;
@@ -113,7 +114,7 @@ export class ServiceTables {
       keys.set(keyBytes(key), i * LB_FRONTEND_KEY_SIZE);
       writeFrontend(values, i * LB_FRONTEND_SIZE, frontend);
     }
-    this.#maps.frontends.setBatch(keys, values, rows.length);
+    writing(this.#maps.frontends, () => this.#maps.frontends.setBatch(keys, values, rows.length));
   }
 
   withdraw(keys: readonly string[]): void {
@@ -123,7 +124,7 @@ export class ServiceTables {
   name(serviceId: number, name: ServiceName): void {
     const value = new Uint8Array(LB_SERVICE_NAME_SIZE);
     writeServiceName(value, 0, name);
-    this.#maps.serviceNames.set(u32Bytes(serviceId), value);
+    writing(this.#maps.serviceNames, () => this.#maps.serviceNames.set(u32Bytes(serviceId), value));
   }
 
   forgetName(serviceId: number): void {

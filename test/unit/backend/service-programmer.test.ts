@@ -180,7 +180,9 @@ describe('when the table of frontends is full', () => {
   test('that unit fails by name and takes nothing, the others are written', () => {
     const { memory, clock, programmer, upsert } = programmed({ frontendRows: 2 });
     for (let i = 0; i < 3; i++) {
-      expect(upsert(WEB, API, DNS)).toMatchObject({ failures: [{ key: API.key, message: 'no room for 2 frontend rows' }] });
+      expect(upsert(WEB, API, DNS)).toMatchObject({
+        failures: [{ key: API.key, message: 'no room for 2 frontend rows; raise --ebpf-service-table-size' }],
+      });
       clock.nowMs += GRACE_MS;
     }
     expect([...memory.rows.values()]).toHaveLength(2);
