@@ -20,7 +20,7 @@ export class IdAllocator {
 
   /** Takes over ids found in use; call once, before anything else. */
   restore(ids: Iterable<number>): void {
-    const used = new Set(ids);
+    const used = new Set([...ids].filter((id) => id < this.#size));
     const highest = Math.max(0, ...used);
     for (let id = 1; id < highest; id++) if (!used.has(id)) this.#gaps.push(id);
     this.#next = highest + 1;

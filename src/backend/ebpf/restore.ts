@@ -51,7 +51,9 @@ export function restoreUnits(tables: ServiceTables): Restored {
     const cluster = readList(tables, serviceId, group.sample.cluster, backends);
     const local = readList(tables, serviceId, group.sample.local, backends);
     const lingering = readList(tables, serviceId, group.sample.lingering, backends);
-    if (!cluster || !local || !lingering || units.has(group.unitKey)) {
+    // A former process had a larger table: what counts by the id has no row for it.
+    const isBeyond = serviceId >= tables.serviceIds || [...backends.values()].some(({ id }) => id >= tables.backendRows);
+    if (!cluster || !local || !lingering || isBeyond || units.has(group.unitKey)) {
       orphans.push(...[...group.frontends.keys()].map((key) => ({ key, frontend: group.sample })));
       continue;
     }

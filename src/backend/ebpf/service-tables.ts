@@ -46,6 +46,8 @@ export const keyText = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 export const keyBytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'));
 
+const NO_STATS = readStats(new Uint8Array(LB_STATS_SIZE));
+
 export class ServiceTables {
   /** Those of an object, or of whatever else has maps by these names. */
   static of(object: { map(name: MapName): BpfMap }): ServiceTables {
@@ -141,6 +143,7 @@ export class ServiceTables {
 
   /** What happened to a Service, but for packets and octets of flows that live. */
   serviceStats(serviceId: number): Stats {
+    if (serviceId >= this.serviceIds) return NO_STATS; // of a former, larger table, until the first pass
     return readStats(this.#serviceStats, serviceId * LB_STATS_SIZE);
   }
 

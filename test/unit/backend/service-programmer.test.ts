@@ -282,6 +282,27 @@ describe('after a restart', () => {
   });
 });
 
+describe('after a restart with smaller tables', () => {
+  test('a Service whose id has no row any more gets another one, and its rows lead somewhere all the time', () => {
+    const before = programmed({ serviceIds: 64 });
+    const many = Array.from({ length: 20 }, (_, i) => service(`s${i}`, `10.96.1.${i}`, ['10.244.1.1:80']));
+    before.upsert(...many);
+    for (const unit of many) before.remove(unit);
+    before.upsert(WEB);
+    expect(before.memory.rows.values().next().value?.serviceId).toBe(21);
+    const memory = new MemoryTables(64, 16);
+    for (const field of ['rows', 'backends', 'generations', 'serviceNames'] as const) {
+      for (const [key, value] of before.memory[field]) (memory[field] as Map<unknown, unknown>).set(key, value);
+    }
+    const after = programmed({ memory });
+    expect(memory.backendsOf('10.96.0.1:80')).toEqual(['10.244.1.1:80', '10.244.1.2:80']);
+    after.full(WEB);
+    expect(memory.log).toEqual(['publish 10.96.0.1:80']);
+    expect(memory.rows.values().next().value?.serviceId).toBeLessThan(16);
+    expect(memory.backendsOf('10.96.0.1:80')).toEqual(['10.244.1.1:80', '10.244.1.2:80']);
+  });
+});
+
 describe('what goes with a Service', () => {
   test('its ClusterIP is told as one while any of its ports is there, also by the next process', () => {
     const { memory, upsert, remove } = programmed();
