@@ -13,7 +13,7 @@ async function alone(body: string): Promise<unknown> {
     import { execFileSync, spawn } from 'node:child_process';
     import { once } from 'node:events';
     import { createServer } from 'node:net';
-    const { holdNode, runningInstance } = await import(${JSON.stringify(source)});
+    const { askInstance, holdNode, runningInstance } = await import(${JSON.stringify(source)});
     const facts = { pid: process.pid, startedAt: '2026-01-02T03:04:05Z', version: '0.1.0', proxyMode: 'ebpf', pinFolder: '/p' };
     const refusal = (promise) => promise.then(() => 'held', ({ code, message, hint }) => ({ code, message, hint }));
     const holder = "const { holdNode } = await import(" + ${JSON.stringify(JSON.stringify(source))} + ");"
@@ -84,6 +84,37 @@ describe('who asks', () => {
       proxyMode: 'fake',
       pinFolder: '/p',
     });
+  });
+
+  test('for more than the facts gets the answer, or the error with what to do', async () => {
+    const result = await alone(`
+      await holdNode(() => facts, async ({ ask, what }) => {
+        if (ask !== 'twice') throw Object.assign(new Error('not known: ' + ask), { code: 'EUNKNOWN', hint: 'ask for twice' });
+        return [what, what];
+      });
+      const long = 'x'.repeat(20_000);
+      const twice = await askInstance({ ask: 'twice', what: long }, 5000);
+      return [twice.map((one) => one.length), await refusal(askInstance({ ask: 'thrice' }, 5000)), (await runningInstance()).version];`);
+    expect(result).toEqual([
+      [20_000, 20_000],
+      { code: 'EUNKNOWN', message: 'not known: thrice', hint: 'ask for twice' },
+      '0.1.0',
+    ]);
+  });
+
+  test('a process that knows no requests is told so; where none runs there is nothing', async () => {
+    const result = await alone(`
+      const before = await askInstance({ ask: 'twice' }, 5000);
+      await holdNode(() => facts);
+      return [before, (await refusal(askInstance({ ask: 'twice' }, 5000))).code];`);
+    expect(result).toEqual([null, 'EUNKNOWNREQUEST']);
+  });
+
+  test('a process that is too busy to answer waits no longer than it said', async () => {
+    const result = await alone(`
+      await holdNode(() => facts, () => new Promise(() => {}));
+      return (await refusal(askInstance({ ask: 'slow' }, 300))).code;`);
+    expect(result).toBe('ENOANSWER');
   });
 
   test('is told that there is none', async () => {
