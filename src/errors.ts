@@ -28,6 +28,12 @@ export class TurnoutError extends Error {
   }
 }
 
+/** One line for a log or a table: what went wrong, and what to do where that is known. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof TurnoutError && error.hint !== '') return `${error.message}; ${error.hint}`;
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** The lines the command line prints for any thrown value, without a final newline. Only defects show their stack. */
 export function formatError(error: unknown): string {
   if (error instanceof TurnoutError) {

@@ -8,14 +8,19 @@ import { parseArguments } from './cli/arguments.ts';
 import { formatFlowsView } from './cli/flows-table.ts';
 import { formatServices } from './cli/services-table.ts';
 import { formatStatus } from './cli/status-table.ts';
+import { formatVerify, type VerifyReport, verifyProblems } from './cli/verify-table.ts';
 import type { Config } from './config/config.ts';
-import { exitCodeOf, formatError, TurnoutError } from './errors.ts';
-import { runningInstance } from './instance.ts';
+import { EXIT_ERROR, exitCodeOf, formatError, TurnoutError } from './errors.ts';
+import { askInstance, runningInstance } from './instance.ts';
 import { createLogger } from './log.ts';
 import { type ProxyOptions, runProxy } from './proxy.ts';
 import { VERSION } from './version.ts';
 import { watchMonitor } from './watch-monitor.ts';
 import { watchTop } from './watch-top.ts';
+
+const STATUS_MS = 2000;
+/** Hundreds of thousands of rows take seconds. */
+const VERIFY_MS = 120_000;
 
 async function main(): Promise<void> {
   const command = parseArguments(process.argv.slice(2), { version: VERSION });
@@ -36,7 +41,8 @@ async function main(): Promise<void> {
     case 'status': {
       const [instance, view] = [await runningInstance(), viewDatapath(config.ebpf.bpffsRoot)];
       const process = instance && { pid: instance.pid, startedAt: instance.startedAt };
-      const report = { version: VERSION, proxyMode: instance?.proxyMode ?? config.proxyMode, process, ...view };
+      const verification = await askInstance<VerifyReport>({ ask: 'verification' }, STATUS_MS).catch(() => null);
+      const report = { version: VERSION, proxyMode: instance?.proxyMode ?? config.proxyMode, process, ...view, verification };
       return print(formatStatus(report, command.output));
     }
     case 'services': {
@@ -52,6 +58,16 @@ async function main(): Promise<void> {
       return watchMonitor(config.ebpf.bpffsRoot, command.options, stopSignal());
     case 'top':
       return watchTop(config.ebpf.bpffsRoot, command.options, stopSignal());
+    case 'verify': {
+      const report = await askInstance<VerifyReport>({ ask: 'verify' }, VERIFY_MS);
+      if (report === null) {
+        const hint = 'start it; without a process nobody knows what should be there, and `turnout status` shows what is';
+        throw new TurnoutError('ENOINSTANCE', 'no turnout runs on this node', { hint });
+      }
+      await print(formatVerify(report, command.output));
+      if (verifyProblems(report).length > 0) process.exitCode = EXIT_ERROR;
+      return;
+    }
     case 'cleanup': {
       const running = await runningInstance();
       if (running) {
@@ -84,7 +100,7 @@ const print = (text: string): Promise<void> =>
   });
 
 main().then(
-  () => process.exit(0),
+  () => process.exit(),
   (error: unknown) => {
     console.error(formatError(error));
     process.exit(exitCodeOf(error));

@@ -1,5 +1,6 @@
 // The running proxy: source -> state -> loop -> backend, with health and metrics listening.
 import { writeFileSync } from 'node:fs';
+import { answerRequest } from './answer-request.ts';
 import type { Backend } from './backend/backend.ts';
 import type { Config } from './config/config.ts';
 import { TurnoutError } from './errors.ts';
@@ -39,13 +40,11 @@ export async function runProxy(options: Omit<ProxyOptions, 'facts'>, signal: Abo
   const state = new ClusterState(config.nodeName, { startedAtMs: Date.now() });
   const startedAt = new Date().toISOString();
   const backend = options.makeBackend(() => nodeFacts(config, state));
-  const instance = await holdNode(() => ({
-    pid: process.pid,
-    startedAt,
-    version,
-    proxyMode: backend.mode,
-    pinFolder: backend.pinPath ?? '',
-  }));
+  const pid = process.pid;
+  const instance = await holdNode(
+    () => ({ pid, startedAt, version, proxyMode: backend.mode, pinFolder: backend.pinPath ?? '' }),
+    (request) => answerRequest(request, backend),
+  );
   const metrics = new Metrics({
     proxyMode: backend.mode,
     version,

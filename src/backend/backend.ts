@@ -1,4 +1,5 @@
 // What every proxy mode implements. A backend owns its part of the kernel and nothing else.
+import type { VerifyReport } from '../cli/verify-table.ts';
 import type { Changes, DesiredState } from '../state/model.ts';
 
 export type ProbeResult = { ok: true } | { ok: false; reason: string };
@@ -26,6 +27,8 @@ export interface ServiceReading {
 
 /** What a backend counted, at a scrape. Absolute; names are the datapath's own. */
 export interface BackendReading {
+  /** What comparing the kernel with what it should be has shown so far; absent: this backend does not. */
+  readonly verification?: VerifyReport;
   readonly events: Readonly<Record<string, number>>;
   readonly drops: Readonly<Record<string, number>>;
   readonly tables: Readonly<Record<string, { readonly used: number; readonly size: number }>>;
@@ -38,6 +41,8 @@ export interface Backend {
   readonly pinPath?: string;
   /** Counters and table fill, for backends that have them. */
   reading?(): BackendReading;
+  /** Compares everything at once and puts right what differs. */
+  verify?(): Promise<VerifyReport>;
   /** Can this mode run here? Found by trying, never by version. Changes nothing. */
   probe(): Promise<ProbeResult>;
   /** Load, attach, restore ids. Existing state of a former run stays in force. Nothing of `desired` is known yet. */

@@ -24,6 +24,7 @@ export type Command =
   | { readonly kind: 'flows'; readonly config: Config; readonly options: FlowsOptions; readonly warnings: readonly string[] }
   | { readonly kind: 'top'; readonly config: Config; readonly options: TopOptions; readonly warnings: readonly string[] }
   | { readonly kind: 'monitor'; readonly config: Config; readonly options: MonitorOptions; readonly warnings: readonly string[] }
+  | { readonly kind: 'verify'; readonly config: Config; readonly output: OutputFormat; readonly warnings: readonly string[] }
   | { readonly kind: 'cleanup'; readonly config: Config; readonly warnings: readonly string[] }
   /** Print `text` to standard output and exit with 0: help, version. */
   | { readonly kind: 'print'; readonly text: string };

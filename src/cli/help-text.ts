@@ -27,6 +27,8 @@ export const ROOT_HELP = {
       What is refused, as it happens, and why.
   turnout top
       Services by what they do in a second.
+  turnout verify
+      Is the kernel as it should be? Compare everything now.
   turnout cleanup
       Remove every trace of it from the kernel.`,
 };

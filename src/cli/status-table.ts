@@ -1,6 +1,7 @@
 // `turnout status`: is it running, where is it attached, how full is it, what did it refuse.
 import type { OutputFormat } from './command.ts';
 import { formatTable } from './table.ts';
+import { type VerifyReport, verifyProblems, verifySummary } from './verify-table.ts';
 
 /** Everything `turnout status` shows. Filled from the pinned maps and links, so it works with and without a running process. */
 export interface StatusReport {
@@ -18,6 +19,8 @@ export interface StatusReport {
   /** Event name -> count since the maps were made. Zeroes may be included; they are not printed. */
   readonly events: Readonly<Record<string, number>>;
   readonly warnings: readonly string[];
+  /** What the running process found when it compared the kernel with what it should be; null: no process tells. */
+  readonly verification?: VerifyReport | null;
 }
 
 export interface StatusHook {
@@ -33,9 +36,11 @@ export interface StatusHook {
 export function formatStatus(report: StatusReport, output: OutputFormat): string {
   if (output === 'json') return `${JSON.stringify(report, null, 2)}\n`;
   const sections = [headSection(report), hookSection(report), tableSection(report)];
+  if (report.verification) sections.push(`Verification\n${formatTable([], verifySummary(report.verification), { indent: 2 })}`);
   sections.push(counterSection('Drops', 'REASON', report.drops), counterSection('Events', 'EVENT', report.events));
-  if (report.warnings.length > 0) {
-    sections.push(`Warnings\n${report.warnings.map((warning) => `  ${warning.replaceAll('\n', '\n  ')}\n`).join('')}`);
+  const warnings = [...report.warnings, ...(report.verification ? verifyProblems(report.verification) : [])];
+  if (warnings.length > 0) {
+    sections.push(`Warnings\n${warnings.map((warning) => `  ${warning.replaceAll('\n', '\n  ')}\n`).join('')}`);
   }
   return sections.filter((section) => section !== '').join('\n');
 }

@@ -51,6 +51,7 @@ export interface EbpfConfig {
   readonly backendTableSize: number; // backend rows
   readonly affinityTableSize: number; // clients with sessionAffinity, for each Service port they use
   readonly rejectsPerSecond: number; // 0: no limit
+  readonly verifyPeriodMs: number; // 0: only when asked
   readonly devicesInclude: readonly string[]; // shell patterns; empty: all
   readonly devicesExclude: readonly string[];
 }

@@ -140,6 +140,13 @@ export const EBPF_OPTIONS = {
     1000,
     'ICMP unreachable answers a second and CPU for Services without endpoints; 0 is no limit.',
   ),
+  verifyPeriod: ebpfOption(
+    'verifyPeriod',
+    'verify-period',
+    durationKind({ isPositive: false }),
+    60_000,
+    'Time between two comparisons of the kernel with what should be in it; 0s: only by `turnout verify`.',
+  ),
   devicesInclude: ebpfOption<readonly string[]>(
     'devicesInclude',
     'devices-include',

@@ -171,6 +171,7 @@ function ebpfConfig(values: EbpfValues): EbpfConfig {
     backendTableSize: values.backendTableSize,
     affinityTableSize: values.affinityTableSize,
     rejectsPerSecond: values.rejectsPerSecond,
+    verifyPeriodMs: values.verifyPeriod,
     devicesInclude: values.devicesInclude,
     devicesExclude: values.devicesExclude,
   };

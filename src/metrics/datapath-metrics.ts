@@ -1,6 +1,7 @@
 // Counters that live in BPF maps, read when Prometheus asks. Names come from the datapath: a new counter there is a new label here.
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { registerServiceMetrics, type ServiceReading } from './service-metrics.ts';
+import { registerVerifyMetrics, type VerificationReading } from './verify-metrics.ts';
 
 /** What the datapath tells at a scrape. Counters are absolute and survive the process, since their maps are pinned. */
 export interface DatapathReading {
@@ -11,6 +12,8 @@ export interface DatapathReading {
   /** Table name -> rows in use, and rows it can hold. */
   readonly tables: Readonly<Record<string, { readonly used: number; readonly size: number }>>;
   readonly services: readonly ServiceReading[];
+  /** What comparing the kernel with what it should be has shown. */
+  readonly verification?: VerificationReading;
 }
 
 /** Adds the turnout_datapath_*, turnout_table_* and turnout_service_* metrics. A reader that throws leaves them out of that scrape and is counted. */
@@ -54,9 +57,12 @@ export function registerDatapathMetrics(
   });
 
   const setServices = registerServiceMetrics(registry);
+  let verification: VerificationReading | null = null;
+  registerVerifyMetrics(registry, () => verification);
 
   function refresh(): void {
     setServices([]);
+    verification = null;
     for (const metric of [events, drops, rows, size]) metric.reset();
     let reading: DatapathReading | null = null;
     try {
@@ -66,6 +72,7 @@ export function registerDatapathMetrics(
       onReadError(error);
     }
     if (reading === null) return;
+    verification = reading.verification ?? null;
     for (const [event, count] of Object.entries(reading.events)) events.inc({ event }, count);
     for (const [reason, count] of Object.entries(reading.drops)) drops.inc({ reason }, count);
     for (const [table, use] of Object.entries(reading.tables)) {

@@ -7,7 +7,7 @@ import type { SyncReport } from '../../src/backend/backend.ts';
 import type { AddressTable } from '../../src/backend/ebpf/address-table.ts';
 import { readCounters } from '../../src/backend/ebpf/counters.ts';
 import { datapathConfig, tableSizes } from '../../src/backend/ebpf/datapath-config.ts';
-import { writeServiceCidrs } from '../../src/backend/ebpf/prefix-table.ts';
+import { ServiceCidrTable } from '../../src/backend/ebpf/prefix-table.ts';
 import { programmerTables } from '../../src/backend/ebpf/programmer-tables.ts';
 import { ServiceProgrammer } from '../../src/backend/ebpf/service-programmer.ts';
 import { ServiceTables } from '../../src/backend/ebpf/service-tables.ts';
@@ -134,7 +134,7 @@ export class Datapath {
 
   /** The cluster's ServiceCIDRs are exactly these. */
   serviceCidrs(...cidrs: string[]): void {
-    writeServiceCidrs(this.map('service_cidrs'), cidrs);
+    new ServiceCidrTable(this.map('service_cidrs')).write(cidrs);
   }
 
   get tables(): ServiceTables {

@@ -30,6 +30,7 @@ describe('on devices', () => {
     expect(await runChild('attach-to-device', [path, 'tcx', bpffsForTest()], inNetns(near))).toEqual({
       attached: 'a',
       info: [true, true, 47],
+      listed: [['seen_a', true]],
       updated: ['b', true],
       unpinnedYet: 'ENOTPINNED',
       pin: 'nothing',
@@ -38,6 +39,7 @@ describe('on devices', () => {
       reopened: 'a',
       detached: 0,
       deviceGone: 0,
+      listedLater: [],
       noDevice: 'ENODEV',
     });
   });
@@ -47,6 +49,7 @@ describe('on devices', () => {
     expect(await runChild('attach-to-device', [path, 'clsact', bpffsForTest()], inNetns(near))).toEqual({
       attached: 'a',
       info: [true, true, 47],
+      listed: [],
       updated: ['b', true],
       unpinnedYet: 'ENOTPINNED',
       pin: 'ENOTSUP',
@@ -55,6 +58,7 @@ describe('on devices', () => {
       reopened: 'a',
       detached: 'ENOENT',
       deviceGone: 'ENODEV',
+      listedLater: [],
       noDevice: 'ENODEV',
     });
   });

@@ -27,6 +27,35 @@ function emptyRows() {
   return rows;
 }
 
+describe('a slice', () => {
+  test('goes on where the last one ended, until all rows were there', () => {
+    const rows = emptyRows();
+    for (let key = 0; key < 40; key++) rows.set(u32(key), row(key));
+    const seen = new Map<number, Uint8Array>();
+    let slices = 0;
+    for (let position: Uint8Array | null = null; ; slices++) {
+      const { count, keys, values, next } = rows.getSlice(position, 8);
+      for (let i = 0; i < count; i++) {
+        seen.set(readU32(keys.subarray(i * 4)), values.slice(i * ROW_SIZE, (i + 1) * ROW_SIZE));
+      }
+      if (next === null) break;
+      position = next;
+    }
+    expect(slices).toBeGreaterThan(2);
+    expect(seen).toEqual(new Map(Array.from({ length: 40 }, (_, key) => [key, row(key)])));
+  });
+
+  test('of an empty map is empty, and the last', () => {
+    expect(emptyRows().getSlice(null, 8)).toMatchObject({ count: 0, next: null });
+  });
+
+  test('has a size and a position of the right length', () => {
+    const rows = object.map('rows');
+    expect(bpfErrorOf(() => rows.getSlice(null, 0)).code).toBe('EINVAL');
+    expect(bpfErrorOf(() => rows.getSlice(new Uint8Array(3), 8)).code).toBe('EKEYSIZE');
+  });
+});
+
 describe('rows one by one', () => {
   test('are written, read, listed and deleted', () => {
     const rows = emptyRows();

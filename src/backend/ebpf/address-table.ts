@@ -1,10 +1,11 @@
 // The `addresses` table: one row says everything about an address, but two parts of the controller have something to say.
-import { addressOctets } from '../../datapath/address.ts';
-import { viewOf } from '../../datapath/bytes.ts';
+import { addressOctets, addressText } from '../../datapath/address.ts';
+import { u32Bytes, viewOf } from '../../datapath/bytes.ts';
 import { AddressFlag } from '../../datapath/layout.gen.ts';
 import type { BpfMap } from '../../native/bpf-map.ts';
 import { keyBytes, keyText } from './service-tables.ts';
 import { writing } from './table-full.ts';
+import { hashTable, type VerifiedTable } from './verified-table.ts';
 
 const ADDRESS_OCTETS = 16;
 const FLAGS_OCTETS = 4;
@@ -34,6 +35,11 @@ export class AddressTable {
     this.#read();
   }
 
+  /** Addresses that have a row. */
+  get used(): number {
+    return this.#present.size;
+  }
+
   /** Flags (enum lb_address_flag) by canonical address, as nodeAddressFlags() gives them. `all`: also what did not change. */
   setNodeAddresses(flags: ReadonlyMap<string, number>, all: boolean): void {
     const wanted = new Map([...flags].map(([address, value]) => [keyText(addressOctets(address)), value]));
@@ -61,6 +67,28 @@ export class AddressTable {
     if (deleted.length > 0) this.#map.deleteBatch(joined(deleted), deleted.length);
     for (const key of deleted) this.#present.delete(key);
     this.#changed.clear();
+  }
+
+  /** Rows as they should be, but for those that are about to be written. */
+  get verified(): VerifiedTable {
+    const value = (key: string): Uint8Array => u32Bytes(this.#flags(key));
+    const known = [this.#node, ...this.#ofServices.values()];
+    const changed = this.#changed;
+    return hashTable({
+      map: this.#map,
+      *rows() {
+        for (const [i, keys] of known.entries()) {
+          const isNew = (key: string): boolean => !known.slice(0, i).some((before) => before.has(key));
+          for (const key of keys.keys()) if (!changed.has(key) && isNew(key)) yield { key, value: value(key) };
+        }
+      },
+      expected: (key) => {
+        if (changed.has(key)) return undefined;
+        return this.#flags(key) === 0 ? null : value(key);
+      },
+      describe: (key) => addressText(keyBytes(key)),
+      show: (flags) => `flags ${viewOf(flags).getUint32(0, true)}`,
+    });
   }
 
   /** What the kernel holds, in case somebody else touched it: every row is looked at with the next flush(). */

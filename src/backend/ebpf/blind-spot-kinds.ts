@@ -4,7 +4,7 @@ export const BLIND_SPOT_KINDS = {
   original_destination: {
     consequence:
       'These rules ask for the destination before translation; it is translated before netfilter sees the packet, so they never match Service traffic.',
-    advice: 'Let them match the endpoint (address and port of the pod), or the masquerade mark (--ebpf-masquerade-mark-bit).',
+    advice: 'Let them match the endpoint (address and port of the pod), or the masquerade mark (--ebpf-masquerade-bit).',
   },
   aws_connmark: {
     consequence:

@@ -97,13 +97,21 @@ async function lookAtRules(isBridgeUnseen: boolean, spots: BlindSpots): Promise<
     const rule = reader(line);
     if (rule) lookAtRule(rule, isBridgeUnseen, spots);
   };
-  await toolLines('nft', ['--stateless', '--numeric', 'list', 'ruleset'], look(nftReader()));
-  for (const family of ['iptables', 'ip6tables']) {
-    await toolLines(`${family}-nft-save`, [], look(iptablesReader(family)));
+  const known = new Set<string>(); // tables of iptables-nft, which nft shows too
+  for (const [command, family] of [
+    ['iptables', 'ip'],
+    ['ip6tables', 'ip6'],
+  ] as const) {
+    const lookAt = look(iptablesReader(command));
+    await toolLines(`${command}-nft-save`, [], (line) => {
+      if (line.startsWith('*')) known.add(`${family} ${line.slice(1).trim()}`);
+      lookAt(line);
+    });
     // Without legacy tables in use there is nothing to read, and asking might load their modules.
-    if (firstLine(`/proc/self/net/${family === 'iptables' ? 'ip' : 'ip6'}_tables_names`) === '') continue;
-    await toolLines(`${family}-legacy-save`, [], look(iptablesReader(`${family}-legacy`)));
+    if (firstLine(`/proc/self/net/${family}_tables_names`) === '') continue;
+    await toolLines(`${command}-legacy-save`, [], look(iptablesReader(`${command}-legacy`)));
   }
+  await toolLines('nft', ['--stateless', '--numeric', 'list', 'ruleset'], look(nftReader(known)));
 }
 
 /** Filters of clsact are not told by the call that tells of tcx: `tc` is asked about devices that have the qdisc. */

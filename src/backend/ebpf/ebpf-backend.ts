@@ -1,7 +1,8 @@
 // Mode ebpf: puts the parts together, in the order in which the datapath is never worse than before.
+import type { VerifyReport } from '../../cli/verify-table.ts';
 import type { Config } from '../../config/config.ts';
 import { loadObject, objectPath } from '../../datapath/object-file.ts';
-import { TurnoutError } from '../../errors.ts';
+import { reasonOf, TurnoutError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { BpfObject } from '../../native/bpf-object.ts';
 import { RingBuffer } from '../../native/ring-buffer.ts';
@@ -9,6 +10,7 @@ import { SockDiag } from '../../native/sock-diag.ts';
 import { netnsCookie } from '../../native/system.ts';
 import type { Changes, DesiredState } from '../../state/model.ts';
 import type { Backend, BackendReading, ProbeResult, SyncReport } from '../backend.ts';
+import { SocketCanary } from './canary.ts';
 import { cleanupEbpf } from './cleanup.ts';
 import { applyConntrackSettings, loadConntrack } from './conntrack-sysctls.ts';
 import { readCounters } from './counters.ts';
@@ -20,6 +22,7 @@ import { ForwardRule } from './forward-rule.ts';
 import { Hooks } from './hooks.ts';
 import { HostPort, removeHostPort } from './host-port.ts';
 import { frontendsInUse } from './host-port-flows.ts';
+import { makeSelfCheck } from './make-self-check.ts';
 import { type Migration, migrateFrom } from './migrate.ts';
 import { nodePortBlocks } from './node-addresses.ts';
 import { NodeNetwork } from './node-network.ts';
@@ -34,12 +37,16 @@ import {
   pinFolders,
   removeUnfinished,
 } from './pins.ts';
-import { writeServiceCidrs } from './prefix-table.ts';
+import { ServiceCidrTable } from './prefix-table.ts';
 import { type ProgrammerTables, programmerTables } from './programmer-tables.ts';
 import { refusalLog } from './refusal-log.ts';
+import type { SelfCheck } from './self-check.ts';
 import { ServiceProgrammer } from './service-programmer.ts';
 import { StaleUdpSockets } from './stale-udp-sockets.ts';
+import type { TableFill } from './table-pressure.ts';
 import { serviceReadings, TrafficTotals } from './traffic-totals.ts';
+import { verifiedCgroups } from './verified-cgroups.ts';
+import type { VerifiedTable } from './verified-table.ts';
 
 /** What NodePort addresses and detectors need to know of the node, as far as it is known. */
 export interface NodeFacts {
@@ -63,6 +70,13 @@ export class EbpfBackend implements Backend {
   #excludedCgroups: ExcludedCgroups | null = null;
   #hostPort: HostPort | null = null;
   #staleSockets: StaleUdpSockets | null = null;
+  #serviceCidrs: ServiceCidrTable | null = null;
+  #selfCheck: SelfCheck | null = null;
+  #isSynced = false;
+  #cgroup = ''; // where the socket path is attached
+  #addressRows: () => number = () => 0;
+  #refused: VerifyReport['refused'] = { error: '', servicePorts: [] };
+  readonly #verified: VerifiedTable[] = [];
 
   constructor(config: Config, logger: Logger, facts: () => NodeFacts) {
     this.#config = config;
@@ -98,9 +112,11 @@ export class EbpfBackend implements Backend {
     this.#closers.push(() => object.close());
     const migrations = others.map((folder) => migrateFrom(folder, pins, object, this.#logger));
     await this.#startHostPort(object);
-    this.#startParts(object, pins, datapath.masqueradeMark, migrations);
+    const hooks = new Hooks(object, pins);
+    this.#startParts(object, pins, hooks, datapath.masqueradeMark, migrations);
     this.#finish(migrations);
     await this.#forwardRule?.ensure();
+    await this.#prepareSelfCheck(object, hooks);
   }
 
   /** Its devices are there before devices are hooked; its routes come with the Services. */
@@ -112,15 +128,18 @@ export class EbpfBackend implements Backend {
     const inUse = (): ReadonlySet<string> => frontendsInUse(object.map('flow_states'));
     const hostPort = new HostPort({ aliases: object.map('host_aliases'), nodeIPs, byConnect, inUse, logger: this.#logger });
     this.#hostPort = hostPort;
+    this.#verified.push(hostPort.verified);
     this.#closers.push(() => hostPort.close());
     await hostPort.start();
   }
 
   /** Tables first, then the hooks that read them. */
-  #startParts(object: BpfObject, pins: PinFolder, mark: number, migrations: readonly Migration[]): void {
+  #startParts(object: BpfObject, pins: PinFolder, hooks: Hooks, mark: number, migrations: readonly Migration[]): void {
     const tables = programmerTables(object);
+    this.#serviceCidrs = new ServiceCidrTable(object.map('service_cidrs'));
+    this.#addressRows = () => tables.addresses.used;
+    this.#verified.push(tables.addresses.verified, tables.sourceRanges.verified, this.#serviceCidrs.verified);
     this.#startServices(object, tables);
-    const hooks = new Hooks(object, pins);
     for (const migration of migrations) migration.adoptLinks();
     this.#network = new NodeNetwork({
       hooks,
@@ -146,6 +165,26 @@ export class EbpfBackend implements Backend {
     this.#forwardRule = new ForwardRule(mark, this.#logger);
     const { hookedDevices } = this.#network;
     this.#logger.info('Datapath is in force', { pins: pins.path, devices: hookedDevices, attach: hooks.attachKind });
+  }
+
+  /** It begins after the first pass, which writes the canary's rows too. */
+  async #prepareSelfCheck(object: BpfObject, hooks: Hooks): Promise<void> {
+    if (!this.#programmer || !this.#network) throw new Error('self-check before its parts');
+    const canary = this.#cgroup === '' ? null : new SocketCanary();
+    if (canary) {
+      this.#closers.push(() => canary.close());
+      await canary.open();
+      this.#programmer.setOwnUnits(canary.units);
+    }
+    const selfCheck = makeSelfCheck({
+      ...{ object, hooks, network: this.#network, canary, cgroup: this.#cgroup, tables: this.#verified, logger: this.#logger },
+      programmed: this.#programmer.programmed,
+      fill: () => this.#fill(),
+      refused: () => this.#refused,
+      periodMs: this.#config.ebpf.verifyPeriodMs,
+    });
+    this.#selfCheck = selfCheck;
+    this.#closers.push(() => selfCheck.close());
   }
 
   #startServices(object: BpfObject, tables: ProgrammerTables): void {
@@ -177,6 +216,7 @@ export class EbpfBackend implements Backend {
     try {
       this.#excludeCgroups(root, object);
       hooks.attachCgroup(root);
+      this.#cgroup = root;
     } catch (error) {
       throw new TurnoutError('ECGROUP', `cannot attach to the cgroup ${root}: ${(error as Error).message}`, {
         hint: 'name a cgroup v2 folder with --ebpf-cgroup-root, or leave sockets alone with --ebpf-socket-path=off',
@@ -191,6 +231,7 @@ export class EbpfBackend implements Backend {
     this.#excludedCgroups = excluded;
     this.#closers.push(() => excluded.close());
     excluded.reconcile();
+    this.#verified.push(verifiedCgroups(object.map('excluded_cgroups'), excluded.ids));
     if (patterns.length > 0) this.#logger.info('Cgroups are left to the packet path', { patterns, cgroups: excluded.count });
   }
 
@@ -199,12 +240,25 @@ export class EbpfBackend implements Backend {
   }
 
   async sync(desired: DesiredState, changes: Changes): Promise<SyncReport> {
+    try {
+      const report = await this.#sync(desired, changes);
+      this.#refused = { error: '', servicePorts: report.failures };
+      if (!this.#isSynced) this.#selfCheck?.start();
+      this.#isSynced = true;
+      return report;
+    } catch (error) {
+      this.#refused = { error: reasonOf(error), servicePorts: [] };
+      throw error;
+    }
+  }
+
+  async #sync(desired: DesiredState, changes: Changes): Promise<SyncReport> {
     if (!this.#programmer || !this.#network || !this.#object) throw new Error('sync before start');
     if (changes.full) {
       this.#network.reconcile(true);
       this.#excludedCgroups?.reconcile();
       await this.#forwardRule?.ensure();
-      writeServiceCidrs(this.#object.map('service_cidrs'), desired.serviceCIDRs);
+      this.#serviceCidrs?.write(desired.serviceCIDRs);
     }
     // At once with the tables: a route without a Service refuses what would have gone astray, one too few leads past it.
     const routed = this.#hostPort?.sync(desired, changes);
@@ -218,13 +272,31 @@ export class EbpfBackend implements Backend {
   /** Counters and table fill for metrics; empty before start. */
   reading(): BackendReading {
     if (!this.#object) return { events: {}, drops: {}, tables: {}, services: [] };
-    const { flowTableSize, backendTableSize } = this.#config.ebpf;
-    const tables = {
+    const services = serviceReadings(this.#totals.read(this.#object));
+    const verification = this.#selfCheck?.report();
+    return {
+      ...readCounters(this.#object.map('counters')),
+      tables: this.#fill(),
+      services,
+      ...(verification && { verification }),
+    };
+  }
+
+  #fill(): TableFill {
+    const { flowTableSize, backendTableSize, serviceTableSize } = this.#config.ebpf;
+    return {
       flow_states: { used: this.#expiry?.inUse ?? 0, size: flowTableSize },
       backends: { used: this.#programmer?.usedBackendRows ?? 0, size: backendTableSize },
-      frontends: { used: this.#programmer?.usedFrontends ?? 0, size: this.#config.ebpf.serviceTableSize },
+      frontends: { used: this.#programmer?.usedFrontends ?? 0, size: serviceTableSize },
+      addresses: { used: this.#addressRows(), size: this.#object?.map('addresses').maxEntries ?? 0 },
     };
-    return { ...readCounters(this.#object.map('counters')), tables, services: serviceReadings(this.#totals.read(this.#object)) };
+  }
+
+  async verify(): Promise<VerifyReport> {
+    if (!this.#selfCheck || !this.#isSynced) {
+      throw new TurnoutError('ENOTREADY', 'turnout has not programmed anything yet', { hint: 'ask again when it is ready' });
+    }
+    return await this.#selfCheck.run();
   }
 
   get pinPath(): string {

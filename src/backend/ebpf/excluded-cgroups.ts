@@ -46,6 +46,11 @@ export class ExcludedCgroups {
     return this.#rows.size;
   }
 
+  /** Ids that should be in the table. */
+  get ids(): ReadonlyMap<bigint, string> {
+    return this.#rows;
+  }
+
   /** Looks at all that may match, and follows it from now on. Again: in case something was missed, or somebody touched the rows. */
   reconcile(): void {
     const { patterns, root } = this.#options;

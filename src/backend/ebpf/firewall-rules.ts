@@ -26,23 +26,14 @@ export function iptablesReader(command: string): LineReader {
   };
 }
 
-/** Takes the lines of `nft list ruleset` in order. Tables that iptables-nft manages are left out: iptables-save has them. */
-export function nftReader(): LineReader {
+/** Takes the lines of `nft list ruleset` in order. `known`: tables that were read otherwise, as 'ip filter'. */
+export function nftReader(known: ReadonlySet<string> = new Set()): LineReader {
   let [table, chain, hook] = ['', '', ''];
-  let isForeign = false; // the table that comes, or is read, is iptables-nft's
   return (raw) => {
     const line = raw.trim();
-    if (line.startsWith('# Warning: table ')) {
-      isForeign = line.includes('managed by iptables-nft');
-      return null;
-    }
     const opened = /^table (.+?) \{$/.exec(line);
     if (opened) {
       table = opened[1] ?? '';
-      return null;
-    }
-    if (raw.startsWith('}')) {
-      isForeign = false;
       return null;
     }
     const entered = /^(chain|set|map|flowtable|counter|quota|limit) (.+?) \{$/.exec(line);
@@ -54,7 +45,7 @@ export function nftReader(): LineReader {
     if (line === '}') chain = '';
     hook = /^type \S+ hook (\S+)/.exec(line)?.[1] ?? hook;
     const isRule = chain !== '' && line !== '' && !/^(type |policy |comment |#)/.test(line);
-    return isRule && !isForeign ? { place: `nft ${table} ${chain}`, table, chain, hook, text: line } : null;
+    return isRule && !known.has(table) ? { place: `nft ${table} ${chain}`, table, chain, hook, text: line } : null;
   };
 }
 

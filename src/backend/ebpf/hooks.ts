@@ -10,6 +10,8 @@ import { unpin } from '../../native/system.ts';
 import { type PinFolder, pinNames } from './pins.ts';
 
 export type Direction = 'ingress' | 'egress';
+/** 'host': those of the node's end of the host's port. */
+export type DevicePrograms = 'tc' | 'host';
 export const DIRECTIONS: readonly Direction[] = ['ingress', 'egress'];
 export const SOCKET_PROGRAMS = [
   'connect4',
@@ -48,8 +50,8 @@ export class Hooks {
     return this.#usesClsact ? 'clsact' : 'tcx';
   }
 
-  /** Hooks a device, or swaps the programs of its links. 'host': the programs of the node's end of the host's port. */
-  attachDevice(ifindex: number, programs: 'tc' | 'host' = 'tc'): void {
+  /** Hooks a device, or swaps the programs of its links. */
+  attachDevice(ifindex: number, programs: DevicePrograms = 'tc'): void {
     for (const direction of DIRECTIONS) {
       const program = this.#object.program(`${programs}_${direction}`);
       const pin = join(this.#pins.links, tcPinName(ifindex, direction));
@@ -86,6 +88,29 @@ export class Hooks {
       link.pin(pin);
       link.close();
     }
+  }
+
+  /** What is wrong with the programs of a device that should be hooked; nothing: both are ours and in force. */
+  deviceFaults(ifindex: number, programs: DevicePrograms): string[] {
+    return DIRECTIONS.flatMap((direction) => {
+      const program = this.#object.program(`${programs}_${direction}`);
+      const pin = join(this.#pins.links, tcPinName(ifindex, direction));
+      const fault =
+        this.#usesClsact && !existsSync(pin)
+          ? clsactFault(ifindex, direction, program)
+          : linkFault(pin, program, (info) => info.ifindex === ifindex);
+      return fault === '' ? [] : [`${direction}: ${fault}`];
+    });
+  }
+
+  /** The same of the socket programs. */
+  cgroupFaults(path: string): string[] {
+    const cgroupId = statSync(path, { bigint: true }).ino;
+    return SOCKET_PROGRAMS.flatMap((name) => {
+      const pin = join(this.#pins.links, cgroupPinName(name));
+      const fault = linkFault(pin, this.#object.program(name), (info) => info.cgroupId === cgroupId);
+      return fault === '' ? [] : [`${name}: ${fault}`];
+    });
   }
 
   detachCgroup(): void {
@@ -127,6 +152,35 @@ export class Hooks {
     link.pin(pin);
     link.close();
     return true;
+  }
+}
+
+/** '' : the link is attached where it should be, and runs this very program. */
+function linkFault(
+  pin: string,
+  program: BpfProgram,
+  isRightPlace: (info: { ifindex: number; cgroupId: bigint }) => boolean,
+): string {
+  if (!existsSync(pin)) return 'the pin of the link is gone';
+  const link = BpfLink.openPinned(pin);
+  try {
+    const info = link.info();
+    if (!isRightPlace(info)) return info.ifindex === 0 && info.cgroupId === 0n ? 'the link is detached' : 'the link is elsewhere';
+    return info.programId === program.id ? '' : `the link runs program ${info.programId}, which is not ours`;
+  } finally {
+    link.close();
+  }
+}
+
+function clsactFault(ifindex: number, direction: Direction, program: BpfProgram): string {
+  try {
+    const filter = BpfLink.openClsact(clsactPoint(ifindex, direction));
+    const { programId } = filter.info();
+    filter.close();
+    return programId === program.id ? '' : `the filter runs program ${programId}, which is not ours`;
+  } catch (error) {
+    if (!['ENOENT', 'ENODEV', 'EINVAL'].includes((error as { code?: string }).code ?? '')) throw error;
+    return 'the filter is gone';
   }
 }
 

@@ -23,7 +23,9 @@ import {
   readRules,
   standingLines,
 } from './host-port-routes.ts';
+import { keyBytes, keyText } from './service-tables.ts';
 import { runTool } from './tool.ts';
+import { hashTable, type VerifiedTable } from './verified-table.ts';
 
 const OPTIONS: Readonly<Record<IpFamily, string>> = { IPv4: '-4', IPv6: '-6' };
 /** The kernel walks rules one by one for each packet it looks up a route for; some nanoseconds each. */
@@ -104,6 +106,26 @@ export class HostPort {
       this.#isSynced = true;
       if (changes.full) this.#isUnsure = true;
       if (touched.length > 0 || this.#isUnsure) await this.#converge(touched);
+    });
+  }
+
+  /** `host_aliases` as it should be: both ways. */
+  get verified(): VerifiedTable {
+    const octets = (address: string): string => keyText(addressOctets(address));
+    return hashTable({
+      map: this.#options.aliases,
+      rows: () =>
+        [...this.#aliases].flatMap(([address, alias]) => [
+          { key: octets(address), value: addressOctets(alias) },
+          { key: octets(alias), value: addressOctets(address) },
+        ]),
+      expected: (key) => {
+        const text = addressText(keyBytes(key));
+        const other = this.#aliases.get(text) ?? [...this.#aliases].find(([, alias]) => alias === text)?.[0];
+        return other === undefined ? null : addressOctets(other);
+      },
+      describe: (key) => addressText(keyBytes(key)),
+      show: addressText,
     });
   }
 

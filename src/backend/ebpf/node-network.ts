@@ -1,6 +1,6 @@
 // Follows devices and addresses of the node and keeps hooks, `devices` and the node's part of `addresses` in step with them.
-import { u32Bytes } from '../../datapath/bytes.ts';
-import { type Device, DeviceFlag, LB_DEVICE_SIZE, writeDevice } from '../../datapath/layout.gen.ts';
+import { u32Bytes, viewOf } from '../../datapath/bytes.ts';
+import { type Device, DeviceFlag, LB_DEVICE_SIZE, readDevice, writeDevice } from '../../datapath/layout.gen.ts';
 import type { Logger } from '../../log.ts';
 import type { NetlinkAddress, NetlinkEvent } from '../../native/addon.ts';
 import type { BpfMap } from '../../native/bpf-map.ts';
@@ -8,9 +8,12 @@ import { Netlink } from '../../native/netlink.ts';
 import type { Cidr } from '../../state/ip.ts';
 import type { AddressTable } from './address-table.ts';
 import { type DeviceOptions, deviceRows } from './device-rows.ts';
-import type { Hooks } from './hooks.ts';
+import type { DevicePrograms, Hooks } from './hooks.ts';
 import { HOST_END_ADDRESS } from './host-aliases.ts';
 import { nodeAddressFlags } from './node-addresses.ts';
+import { keyBytes, keyText } from './service-tables.ts';
+import { writing } from './table-full.ts';
+import { hashTable, type VerifiedTable } from './verified-table.ts';
 
 export interface NodeNetworkOptions {
   readonly hooks: Hooks;
@@ -52,6 +55,33 @@ export class NodeNetwork {
 
   get hookedDevices(): number {
     return this.#rows.size;
+  }
+
+  /** `devices` as it should be. What could not be hooked is left to the next look. */
+  get verified(): VerifiedTable {
+    const rows = this.#rows;
+    return hashTable({
+      map: this.#options.devices,
+      *rows() {
+        for (const [ifindex, text] of rows) yield { key: keyText(u32Bytes(ifindex)), value: keyBytes(text) };
+      },
+      expected: (key) => {
+        const ifindex = viewOf(keyBytes(key)).getUint32(0, true);
+        const text = rows.get(ifindex);
+        if (text !== undefined) return keyBytes(text);
+        return this.#failing.has(ifindex) ? undefined : null;
+      },
+      describe: (key) => this.#nameOf(viewOf(keyBytes(key)).getUint32(0, true)),
+    });
+  }
+
+  /** Where programs should hang: ifindex -> which. */
+  hookedPlaces(): { ifindex: number; programs: DevicePrograms }[] {
+    return [...this.#rows].map(([ifindex, text]) => ({ ifindex, programs: programsOf(readDevice(keyBytes(text))) }));
+  }
+
+  #nameOf(ifindex: number): string {
+    return Netlink.listDevices().find((device) => device.ifindex === ifindex)?.name ?? `ifindex ${ifindex}`;
   }
 
   /** Makes hooks and rows match the node. `all`: also what did not change, in case somebody else touched it. */
@@ -96,11 +126,12 @@ export class NodeNetwork {
   #hook(ifindex: number, name: string, row: Device, all: boolean): void {
     const bytes = new Uint8Array(LB_DEVICE_SIZE);
     writeDevice(bytes, 0, row);
-    const text = Buffer.from(bytes).toString('latin1');
+    const text = keyText(bytes);
     const isNew = !this.#rows.has(ifindex);
     try {
-      if (all || this.#rows.get(ifindex) !== text) this.#options.devices.set(u32Bytes(ifindex), bytes);
-      if (all || isNew) this.#options.hooks.attachDevice(ifindex, row.flags & DeviceFlag.LB_DEVICE_HOST_END ? 'host' : 'tc');
+      if (all || this.#rows.get(ifindex) !== text)
+        writing(this.#options.devices, () => this.#options.devices.set(u32Bytes(ifindex), bytes));
+      if (all || isNew) this.#options.hooks.attachDevice(ifindex, programsOf(row));
       this.#rows.set(ifindex, text);
       this.#failing.delete(ifindex);
       if (isNew) this.#options.logger.verbose(2, 'Hooked device', { device: name, ifindex });
@@ -118,3 +149,5 @@ export class NodeNetwork {
     this.#failing.delete(ifindex);
   }
 }
+
+const programsOf = ({ flags }: Device): DevicePrograms => (flags & DeviceFlag.LB_DEVICE_HOST_END ? 'host' : 'tc');

@@ -7,6 +7,7 @@ import { type Frontend, FrontendFlag, LB_FLOW_STATE_SIZE, readFlowState } from '
 import { BpfLink } from '../../native/bpf-link.ts';
 import type { BpfMap } from '../../native/bpf-map.ts';
 import { Netlink } from '../../native/netlink.ts';
+import { CANARY_NAMESPACE } from './canary.ts';
 import { readCounters } from './counters.ts';
 import { clsactDevices, SOCKET_PROGRAMS } from './hooks.ts';
 import { folderInForce, withTables } from './pinned-tables.ts';
@@ -57,11 +58,11 @@ function viewHooks(folder: PinFolder): { hooks: StatusHook[]; warnings: string[]
     const isDetached = kind === 'tc' ? ifindex === 0 : cgroupId === 0n;
     const place = kind === 'tc' ? (names.get(Number(first)) ?? `ifindex ${first}`) : `cgroup ${cgroupId}`;
     if (isDetached) {
-      warnings.push(`${pin}: the link is detached; a running turnout attaches it again at its next full resync`);
+      warnings.push(`${pin}: the link is detached; a running turnout attaches it again within seconds`);
       continue;
     }
     const hook = hooks.get(place) ?? { place, attach: kind === 'tc' ? 'tcx' : 'cgroup', programs: [] };
-    hook.programs.push(kind === 'tc' ? second : first);
+    hook.programs.push(kind === 'tc' ? second : pin.slice('cgroup_'.length));
     hooks.set(place, hook);
   }
   // Where the kernel has no tcx (before 6.6), filters of clsact do its work; nothing of them is pinned.
@@ -84,7 +85,10 @@ export function viewServices(bpffsRoot: string): ServiceRow[] {
     const traffic = new Map(new TrafficTotals().read(opened).services.map((one) => [one.service.id, one.traffic]));
     const tables = ServiceTables.of(opened);
     const serviceNamesById = tables.names();
-    return [...tables.frontends()].map(({ frontendKey, frontend }) => {
+    const isCanary = ({ frontend }: { frontend: Frontend }): boolean =>
+      serviceNamesById.get(frontend.serviceId)?.namespaceName === CANARY_NAMESPACE;
+    const shown = [...tables.frontends()].filter((row) => !isCanary(row));
+    return shown.map(({ frontendKey, frontend }) => {
       const name = serviceNamesById.get(frontend.serviceId);
       const counts = traffic.get(frontend.serviceId);
       return {

@@ -1,8 +1,10 @@
 // LPM tries of address prefixes: `source_ranges` (per Service) and `service_cidrs`.
-import { u32Bytes } from '../../datapath/bytes.ts';
+import { addressText } from '../../datapath/address.ts';
+import { viewOf } from '../../datapath/bytes.ts';
 import {
   LB_SERVICE_CIDR_KEY_SIZE,
   LB_SOURCE_RANGE_KEY_SIZE,
+  readServiceCidrKey,
   readSourceRangeKey,
   writeServiceCidrKey,
   writeSourceRangeKey,
@@ -11,31 +13,37 @@ import type { BpfMap } from '../../native/bpf-map.ts';
 import { type Cidr, parseCidr } from '../../state/ip.ts';
 import { keyBytes, keyText } from './service-tables.ts';
 import { writing } from './table-full.ts';
+import { hashTable, isSameOctets, type VerifiedTable } from './verified-table.ts';
 
 const SERVICE_ID_BITS = 32;
-const PRESENT = u32Bytes(1);
+
+/**
+ * A trie answers with the longest prefix that matches, so a row holds its own length (the first field of both keys): then the answer
+ * tells whether it is of just this row. Programs look at no value.
+ */
+const lengthOctets = (key: string): Uint8Array => keyBytes(key).subarray(0, 4);
 
 /** Bits of the 128 that both families share: an IPv4 range is one of mapped addresses. */
 const addressBits = ({ family, prefixLength }: Cidr): number => (family === 'IPv4' ? prefixLength + 96 : prefixLength);
 
-/** Rows of a trie; a row's presence is all it says. */
+/** Rows of a trie; a row's presence is all that counts. */
 class PrefixRows {
-  readonly #map: BpfMap;
+  readonly map: BpfMap;
   constructor(map: BpfMap) {
-    this.#map = map;
+    this.map = map;
   }
 
   /** Rows as the kernel has them. */
   read(): string[] {
-    return this.#map.keys().map(keyText);
+    return this.map.keys().map(keyText);
   }
 
   add(keys: Iterable<string>): void {
-    for (const key of keys) writing(this.#map, () => this.#map.set(keyBytes(key), PRESENT));
+    for (const key of keys) writing(this.map, () => this.map.set(keyBytes(key), lengthOctets(key)));
   }
 
   remove(keys: Iterable<string>): void {
-    for (const key of keys) this.#map.delete(keyBytes(key));
+    for (const key of keys) this.map.delete(keyBytes(key));
   }
 }
 
@@ -47,7 +55,9 @@ export class SourceRangeTable {
   /** Takes over what a former process left. */
   constructor(map: BpfMap) {
     this.#rows = new PrefixRows(map);
-    for (const key of this.#rows.read()) this.#of(readSourceRangeKey(keyBytes(key)).serviceId).add(key);
+    const keys = this.#rows.read();
+    for (const key of keys) this.#of(readSourceRangeKey(keyBytes(key)).serviceId).add(key);
+    this.#rows.add(keys); // a former version wrote other values
   }
 
   /** True when these ranges are in force, and no others. */
@@ -84,6 +94,21 @@ export class SourceRangeTable {
     for (const serviceId of [...this.#byService.keys()]) if (!serviceIds.has(serviceId)) this.restrict(serviceId, []);
   }
 
+  get verified(): VerifiedTable {
+    const byService = this.#byService;
+    return prefixTable(
+      this.#rows.map,
+      function* () {
+        for (const keys of byService.values()) yield* keys;
+      },
+      (key) => byService.get(readSourceRangeKey(keyBytes(key)).serviceId)?.has(key) === true,
+      (key) => {
+        const { serviceId, address, prefixLength } = readSourceRangeKey(keyBytes(key));
+        return `service ${serviceId}: ${prefixText(address, prefixLength - SERVICE_ID_BITS)}`;
+      },
+    );
+  }
+
   #of(serviceId: number): Set<string> {
     const rows = this.#byService.get(serviceId) ?? new Set<string>();
     this.#byService.set(serviceId, rows);
@@ -99,19 +124,72 @@ function rangeKeys(serviceId: number, cidrs: readonly string[]): string[] {
   });
 }
 
-/** Makes `service_cidrs` hold these blocks and no others. */
-export function writeServiceCidrs(map: BpfMap, cidrs: readonly string[]): void {
-  const rows = new PrefixRows(map);
-  const present = new Set(rows.read());
-  const wanted = new Set(
-    cidrs.map(parsed).map((cidr) => {
-      const key = new Uint8Array(LB_SERVICE_CIDR_KEY_SIZE);
-      writeServiceCidrKey(key, 0, { prefixLength: addressBits(cidr), address: cidr.network });
-      return keyText(key);
-    }),
-  );
-  rows.add([...wanted].filter((key) => !present.has(key)));
-  rows.remove([...present].filter((key) => !wanted.has(key)));
+/** ServiceCIDRs of the cluster. */
+export class ServiceCidrTable {
+  readonly #rows: PrefixRows;
+  #wanted: ReadonlySet<string> | null = null; // null: not known yet
+
+  constructor(map: BpfMap) {
+    this.#rows = new PrefixRows(map);
+  }
+
+  /** Makes the table hold these blocks and no others. */
+  write(cidrs: readonly string[]): void {
+    const present = this.#rows.read();
+    const wanted = new Set(
+      cidrs.map(parsed).map((cidr) => {
+        const key = new Uint8Array(LB_SERVICE_CIDR_KEY_SIZE);
+        writeServiceCidrKey(key, 0, { prefixLength: addressBits(cidr), address: cidr.network });
+        return keyText(key);
+      }),
+    );
+    this.#wanted = null;
+    this.#rows.add(wanted);
+    this.#rows.remove(present.filter((key) => !wanted.has(key)));
+    this.#wanted = wanted;
+  }
+
+  get verified(): VerifiedTable {
+    return prefixTable(
+      this.#rows.map,
+      () => this.#wanted ?? [],
+      (key) => this.#wanted?.has(key) ?? true,
+      (key) => {
+        const { address, prefixLength } = readServiceCidrKey(keyBytes(key));
+        return prefixText(address, prefixLength);
+      },
+    );
+  }
+}
+
+function prefixTable(
+  map: BpfMap,
+  rows: () => Iterable<string>,
+  isExpected: (key: string) => boolean,
+  describe: (key: string) => string,
+): VerifiedTable {
+  const table = hashTable({
+    map,
+    *rows() {
+      for (const key of rows()) yield { key, value: lengthOctets(key) };
+    },
+    expected: (key) => (isExpected(key) ? lengthOctets(key) : null),
+    show: (value) => `the row of a prefix of ${viewOf(value).getUint32(0, true)} bits`,
+    describe,
+  });
+  return {
+    ...table,
+    /** The row of a shorter prefix is not the one that should be there. */
+    read: (key) => {
+      const found = table.read(key);
+      return found && isExpected(key) && !isSameOctets(found, lengthOctets(key)) ? null : found;
+    },
+  };
+}
+
+function prefixText(address: Uint8Array, bits: number): string {
+  const isIpv4 = bits >= 96 && !addressText(address).includes(':');
+  return `${addressText(address)}/${isIpv4 ? bits - 96 : bits}`;
 }
 
 /** cluster/ refuses what is no CIDR, so this is ours. */

@@ -10,8 +10,14 @@ export interface ProgrammerTables {
   readonly sourceRanges: Pick<SourceRangeTable, 'isExactly' | 'allow' | 'restrict' | 'keepOnly'>;
 }
 
+/** The same with everything these tables can. */
+export interface OwnedTables extends ProgrammerTables {
+  readonly addresses: AddressTable;
+  readonly sourceRanges: SourceRangeTable;
+}
+
 /** Takes over what is in the maps. `addresses` is shared with NodeNetwork: the table has one owner. */
-export function programmerTables(object: { map(name: string): BpfMap }): ProgrammerTables & { readonly addresses: AddressTable } {
+export function programmerTables(object: { map(name: string): BpfMap }): OwnedTables {
   return {
     services: ServiceTables.of(object),
     addresses: new AddressTable(object.map('addresses')),

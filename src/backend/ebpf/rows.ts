@@ -33,7 +33,10 @@ export function frontendRowsOf(unit: ServicePort): FrontendRow[] {
   const restricted = new Set(unit.sourceRanges.length > 0 ? unit.loadBalancerVIPs : []);
   const vips = new Set([...unit.externalIPs, ...unit.loadBalancerVIPs]);
   vips.delete(unit.clusterIP);
-  const rows = [{ key: { address: addressOctets(unit.clusterIP), port: unit.port, protocol }, flags: internal }];
+  const rows: FrontendRow[] = [];
+  // The canary's units have none.
+  if (unit.clusterIP !== '')
+    rows.push({ key: { address: addressOctets(unit.clusterIP), port: unit.port, protocol }, flags: internal });
   for (const vip of vips) {
     const flags = external | (restricted.has(vip) ? FrontendFlag.LB_FRONTEND_SOURCE_RANGES : 0);
     rows.push({ key: { address: addressOctets(vip), port: unit.port, protocol }, flags });

@@ -2,7 +2,7 @@
 
 import { addressOctets } from '../../datapath/address.ts';
 import { AddressFlag, BackendFlag, BackendList, type Frontend, FrontendFlag } from '../../datapath/layout.gen.ts';
-import { TurnoutError } from '../../errors.ts';
+import { reasonOf, TurnoutError } from '../../errors.ts';
 import type { Changes, DesiredState, Endpoint, ServicePort } from '../../state/model.ts';
 import type { SyncReport } from '../backend.ts';
 import type { ServiceAddressFlag } from './address-table.ts';
@@ -77,6 +77,7 @@ export class ServiceProgrammer {
   readonly #owners = new Map<string, string>(); // frontend key -> key of the unit that published its row; ORPHAN: nobody's
   readonly #unsettled: { keys: readonly string[]; taken: readonly Taken[] }[] = []; // publications that failed half-way
   #units: Map<string, ProgrammedUnit>;
+  #own: ReadonlyMap<string, ServicePort> = new Map();
 
   constructor({ services: tables, addresses, sourceRanges }: ProgrammerTables, options: ProgrammerOptions = {}) {
     const { now = () => performance.now(), nodeIPs = () => [], onLeft = () => {} } = options;
@@ -122,10 +123,17 @@ export class ServiceProgrammer {
     return { units: this.#units, owners: this.#owners };
   }
 
+  /** Units of ours that no Service stands for; written with the next full comparison, and not counted in its report. */
+  setOwnUnits(units: readonly ServicePort[]): void {
+    this.#own = new Map(units.map((unit) => [unit.key, unit]));
+  }
+
   sync(desired: DesiredState, changes: Changes): SyncReport {
     this.#settle();
-    const upserted = changes.full ? desired.servicePorts.keys() : changes.upserted;
-    const removed = changes.full ? [...this.#units.keys()].filter((key) => !desired.servicePorts.has(key)) : changes.removed;
+    const own = this.#own;
+    const upserted = changes.full ? [...own.keys(), ...desired.servicePorts.keys()] : changes.upserted;
+    const isGone = (key: string): boolean => !desired.servicePorts.has(key) && !own.has(key);
+    const removed = changes.full ? [...this.#units.keys()].filter(isGone) : changes.removed;
     const batch: Batch = {
       ...{ published: new Map(), added: 0, withdrawn: new Map() },
       ...{ left: [], leftProtocols: new Set(), released: [], units: new Map(), releasedServiceIds: [], sourceRanges: new Map() },
@@ -135,21 +143,22 @@ export class ServiceProgrammer {
     if (changes.full) for (const [key, owner] of this.#owners) if (owner === ORPHAN) batch.withdrawn.set(key, owner);
     for (const key of removed) this.#remove(key, batch);
     for (const key of upserted) {
-      const unit = desired.servicePorts.get(key);
+      const unit = desired.servicePorts.get(key) ?? own.get(key);
       const taken: Taken = { extents: [], backendIds: [], serviceIds: [] };
       try {
         if (unit) this.#write(unit, batch, taken);
         allTaken.push(taken);
       } catch (error) {
         this.#giveBack(taken);
-        failures.push({ key, message: messageOf(error) });
+        failures.push({ key, message: reasonOf(error) });
       }
     }
     this.#publish(batch, allTaken);
     this.#commit(batch);
     if (changes.full) this.#sourceRanges.keepOnly(new Set([...this.#units.values()].map(({ serviceId }) => serviceId)));
-    const written = [...batch.units.values()].filter((unit) => unit !== null).length;
-    return { servicePortsWritten: written, servicePortsRemoved: batch.units.size - written, failures };
+    const units = [...batch.units].filter(([key]) => !own.has(key));
+    const written = units.filter(([, unit]) => unit !== null).length;
+    return { servicePortsWritten: written, servicePortsRemoved: units.length - written, failures };
   }
 
   #remove(key: string, batch: Batch): void {
@@ -366,11 +375,6 @@ export class ServiceProgrammer {
     add(local, BackendList.LB_LIST_LOCAL);
     for (const { id } of backends.values()) this.#tables.setLists(id, flags.get(id) ?? 0);
   }
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof TurnoutError && error.hint !== '') return `${error.message}; ${error.hint}`;
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Address octets of each frontend, as text, and what makes it a row of `addresses`. Node ports are on the node's own. */

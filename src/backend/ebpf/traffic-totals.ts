@@ -4,6 +4,7 @@ import { counterAt, fieldWord, wordAt, wordsOf } from '../../datapath/field-word
 import { LB_BACKEND_STATE_SIZE, LB_STATS_SIZE } from '../../datapath/layout.gen.ts';
 import type { BpfMap } from '../../native/bpf-map.ts';
 import type { ServiceReading } from '../backend.ts';
+import { CANARY_NAMESPACE } from './canary.ts';
 import { LiveFlows } from './live-flows.ts';
 import type { Tables } from './pinned-tables.ts';
 import {
@@ -69,7 +70,7 @@ export class TrafficTotals {
       return trafficOf(grown, active);
     };
     const reading = {
-      services: [...services.values()].map((service) => ({
+      services: ofTheCluster([...services.values()]).map((service) => ({
         service,
         traffic: settled(serviceKey(service), serviceSums.get(service.id), serviceActive.get(service.id) ?? 0),
       })),
@@ -83,6 +84,10 @@ export class TrafficTotals {
     return reading;
   }
 }
+
+/** The canary is no Service of anybody's. */
+const ofTheCluster = (services: readonly ServiceUnit[]): ServiceUnit[] =>
+  services.filter(({ namespace }) => namespace !== CANARY_NAMESPACE);
 
 /** For metrics. */
 export function serviceReadings({ services }: TrafficReading): ServiceReading[] {

@@ -6,5 +6,6 @@ import { MONITOR } from './monitor.ts';
 import { SERVICES } from './services.ts';
 import { STATUS } from './status.ts';
 import { TOP } from './top.ts';
+import { VERIFY } from './verify.ts';
 
-export const SUB_COMMANDS: readonly SubCommand[] = [STATUS, SERVICES, FLOWS, MONITOR, TOP, CLEANUP];
+export const SUB_COMMANDS: readonly SubCommand[] = [STATUS, SERVICES, FLOWS, MONITOR, TOP, VERIFY, CLEANUP];

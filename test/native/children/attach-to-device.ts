@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import type { AttachPoint } from '../../../src/native/addon.ts';
+import { listTcxPrograms } from '../../../src/native/attached-programs.ts';
 import type { BpfError } from '../../../src/native/bpf-error.ts';
 import { BpfLink } from '../../../src/native/bpf-link.ts';
 import { BpfObject } from '../../../src/native/bpf-object.ts';
@@ -43,6 +44,7 @@ let link = object.program('seen_a').attach(point);
 report['attached'] = await seen();
 const info = link.info();
 report['info'] = [info.ifindex === ifindex, info.programId === object.program('seen_a').id, info.attachType];
+report['listed'] = listTcxPrograms(ifindex, 'egress').map(({ name, linkId }) => [name, linkId === info.id]);
 link.update(object.program('seen_b'));
 report['updated'] = [await seen(), link.info().programId === object.program('seen_b').id];
 report['unpinnedYet'] = codeOf(() => link.unpin());
@@ -62,6 +64,7 @@ report['detached'] = point.kind === 'tcx' ? link.info().ifindex : codeOf(() => l
 link = object.program('seen_a').attach(point);
 execFileSync('ip', ['link', 'del', 'v0']);
 report['deviceGone'] = point.kind === 'tcx' ? link.info().ifindex : codeOf(() => link.info());
+report['listedLater'] = listTcxPrograms(ifindex, 'egress');
 report['noDevice'] = codeOf(() => object.program('seen_a').attach(point));
 socket.close();
 records.close();

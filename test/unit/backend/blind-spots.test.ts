@@ -10,7 +10,7 @@ const rulesOf = (reader: (line: string) => FirewallRule | null, text: string): F
 /** What the rules of an iptables-save, or of an nft ruleset, are found to be: kind and place. */
 function kindsOf(text: string, hasUnseenBridge = false): string[] {
   const spots = new BlindSpots();
-  const rules = rulesOf(text.trimStart().startsWith('*') ? iptablesReader('iptables') : nftReader(), text);
+  const rules = rulesOf(text.trimStart().startsWith('*') ? iptablesReader('iptables') : nftReader(new Set(['ip nat'])), text);
   for (const rule of rules) lookAtRule(rule, hasUnseenBridge, spots);
   return spots.list().flatMap(({ kind, found }) => found.map((where) => `${kind} ${where.split(':')[0]}`));
 }
@@ -74,9 +74,8 @@ describe('rules of netfilter', () => {
     expect(kindsOf(vmap, true)).toEqual(['invalid_drop nft inet f forward']);
   });
 
-  test('of nft are read with table, chain and hook; sets and tables of iptables-nft are passed over', () => {
+  test('of nft are read with table, chain and hook; sets and tables that were read otherwise are passed over', () => {
     const text = `
-# Warning: table ip nat is managed by iptables-nft, do not touch!
 table ip nat {
 	chain PREROUTING {
 		type nat hook prerouting priority dstnat; policy accept;
@@ -102,7 +101,7 @@ table ip kube-proxy {
 		ip daddr . meta l4proto . th dport vmap @service-ips
 	}
 }`;
-    expect(rulesOf(nftReader(), text).map(({ place, hook }) => `${place} ${hook}`)).toEqual([
+    expect(rulesOf(nftReader(new Set(['ip nat'])), text).map(({ place, hook }) => `${place} ${hook}`)).toEqual([
       ...['nft inet firewalld filter_IN input', 'nft inet firewalld filter_IN input', 'nft inet firewalld other '],
       'nft ip kube-proxy services ',
     ]);

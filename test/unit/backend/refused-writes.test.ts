@@ -5,6 +5,7 @@ import { SourceRangeTable } from '../../../src/backend/ebpf/prefix-table.ts';
 import { ServiceProgrammer } from '../../../src/backend/ebpf/service-programmer.ts';
 import { writing } from '../../../src/backend/ebpf/table-full.ts';
 import { addressOctets } from '../../../src/datapath/address.ts';
+import { AddressFlag } from '../../../src/datapath/layout.gen.ts';
 import { BpfError } from '../../../src/native/bpf-error.ts';
 import type { BpfMap } from '../../../src/native/bpf-map.ts';
 import type { ServicePort } from '../../../src/state/model.ts';
@@ -151,7 +152,7 @@ describe('a refusal', () => {
       },
     } as unknown as BpfMap;
     const table = new AddressTable(map);
-    table.addClusterIP(Buffer.from(addressOctets('10.96.0.1')).toString('latin1'));
+    table.add(Buffer.from(addressOctets('10.96.0.1')).toString('latin1'), AddressFlag.LB_ADDRESS_CLUSTER_IP);
     expect(() => table.flush()).toThrow('is full');
     isFull = false;
     table.flush();

@@ -124,9 +124,12 @@ describe('commands', () => {
 describe('without root', () => {
   const unprivileged = (...argv: string[]) => parseArguments(argv, { ...OPTIONS, capabilities: 0n });
 
-  test.each([[['--manifests=/m']], [['status']], [['services']], [['cleanup']], [['--cleanup']]])('%j says so', (argv) => {
-    expect(() => unprivileged(...argv)).toThrow(/needs root \(CAP_BPF/);
-  });
+  test.each([[['--manifests=/m']], [['status']], [['services']], [['verify']], [['cleanup']], [['--cleanup']]])(
+    '%j says so',
+    (argv) => {
+      expect(() => unprivileged(...argv)).toThrow(/needs root \(CAP_BPF/);
+    },
+  );
 
   test('help, the version and mode fake work', () => {
     expect(unprivileged('--version').kind).toBe('print');
@@ -168,7 +171,7 @@ describe('help', () => {
     expect(text).not.toContain('--ipvs-scheduler');
   });
 
-  test.each(['status', 'services', 'cleanup'])('%s explains itself with examples', (name) => {
+  test.each(['status', 'services', 'verify', 'cleanup'])('%s explains itself with examples', (name) => {
     for (const argv of [
       [name, '--help'],
       [name, '-h'],

@@ -84,3 +84,17 @@ test('pins without hooks are reported as a datapath that translates nothing', ()
 test('as JSON, status is the report itself', () => {
   expect(JSON.parse(formatStatus(RUNNING, 'json'))).toEqual(RUNNING);
 });
+
+test('what the running process verified has a section, and what is wrong is among the warnings', () => {
+  const verification = {
+    ...{ rounds: 0, lastRound: null, tables: [], recentDrift: [], blindSpots: null, nearlyFull: [] },
+    canaries: [{ hook: 'connect4', state: 'failed' as const, detail: 'arrived untranslated', runs: 1, failures: 1 }],
+    refused: { error: 'the table frontends (64 rows) is full', servicePorts: [] },
+  };
+  const text = formatStatus({ ...RUNNING, verification }, 'table');
+  expect(text).toContain('Verification\n  Last round:   none yet\n');
+  expect(text).toContain(
+    '  canary of connect4: arrived untranslated\n  the last pass failed: the table frontends (64 rows) is full\n',
+  );
+  expect(formatStatus({ ...RUNNING, verification: null }, 'table')).not.toContain('Verification');
+});

@@ -117,6 +117,37 @@ describe("Turnout's metrics", () => {
     expect((await samples(metrics)).has(`turnout_service_active${labels}`)).toBe(false);
   });
 
+  test('what self-verification found is told with its labels, and goes when nothing tells of it', async () => {
+    const metrics = newMetrics();
+    const verification = {
+      rounds: 3,
+      lastRound: { endedAt: '2026-11-21T08:15:00.000Z', durationMs: 1500 },
+      tables: [{ name: 'frontends', rowsCompared: 90, missing: 1, differs: 2, unexpected: 0, failures: 1 }],
+      canaries: [
+        { hook: 'connect4', state: 'failed' as const, runs: 4, failures: 2 },
+        { hook: 'tc_ingress', state: 'unproven' as const, runs: 0, failures: 0 },
+      ],
+      blindSpots: [{ kind: 'vrf', count: 2 }],
+      refused: { servicePorts: [{}] },
+    };
+    metrics.setDatapathReader(() => ({ ...reading, verification }));
+    for (let scrape = 0; scrape < 2; scrape++) {
+      const found = await samples(metrics);
+      expect(found.get('turnout_verify_rounds_total')).toBe(3);
+      expect(found.get('turnout_verify_rows_total{table="frontends"}')).toBe(90);
+      expect(found.get('turnout_verify_last_round_duration_seconds')).toBe(1.5);
+      expect(found.get('turnout_drift_total{table="frontends",kind="differs"}')).toBe(2);
+      expect(found.get('turnout_drift_repair_failures_total{table="frontends"}')).toBe(1);
+      expect(found.get('turnout_canary_failures_total{hook="connect4"}')).toBe(2);
+      expect(found.get('turnout_canary_up{hook="connect4"}')).toBe(0);
+      expect(found.has('turnout_canary_up{hook="tc_ingress"}')).toBe(false);
+      expect(found.get('turnout_blind_spot{kind="vrf"}')).toBe(2);
+      expect(found.get('turnout_service_ports_refused')).toBe(1);
+    }
+    metrics.setDatapathReader(() => reading);
+    expect((await samples(metrics)).has('turnout_blind_spot{kind="vrf"}')).toBe(false);
+  });
+
   test('a datapath that cannot be read costs its own metrics only, and is told and counted', async () => {
     const errors: unknown[] = [];
     const metrics = newMetrics((error) => void errors.push(error));
