@@ -216,6 +216,32 @@ describe('a running turnout', () => {
     expect(log).toMatch(/table="source_ranges" kind="unexpected" row="service \d+: ::\/0"/);
   });
 
+  test('proves every socket hook, and those of the port of the host, by something of its own that went through them', async () => {
+    const { namespace } = node1;
+    const hooks = (state: string): string[] =>
+      verify()
+        .canaries.filter((one) => one.state === state)
+        .map(({ hook }) => hook)
+        .sort();
+    const of = (...names: string[]): string[] => names.flatMap((name) => [`${name}4`, `${name}6`]);
+    const [there, back] = [
+      ['host_egress (turnout0)', 'tc_ingress (turnout1)'],
+      ['host_ingress (turnout0)', 'tc_egress (turnout1)'],
+    ];
+    expect(hooks('proven')).toEqual([...of('connect', 'getpeername', 'recvmsg', 'sendmsg'), ...there, ...back].sort());
+    expect(node1.turnout.services().filter(({ name }) => name === 'canary')).toEqual([]);
+
+    namespace.run('iptables', '-I', 'INPUT', '-i', 'turnout1', '-j', 'DROP');
+    expect(hooks('unproven')).toEqual(expect.arrayContaining(back));
+    namespace.run('iptables', '-D', 'INPUT', '-i', 'turnout1', '-j', 'DROP');
+
+    const route = ['169.254.116.0', 'via', '169.254.116.254', 'dev', 'turnout0', 'onlink', 'table', '29813'];
+    namespace.run('ip', 'route', 'replace', 'unreachable', '169.254.116.0', 'table', '29813');
+    expect(hooks('failed')).toEqual(there);
+    namespace.run('ip', 'route', 'replace', ...route);
+    expect(verify().status).toBe(0);
+  });
+
   test('attaches links again that somebody detached, removed or gave another program', async () => {
     await reach(node1.namespace, CLUSTER_IPS.IPv4, 80, 'TCP');
     const devices = JSON.parse(node1.namespace.run('ip', '-j', 'link', 'show')) as { ifname: string; ifindex: number }[];

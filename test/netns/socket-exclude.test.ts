@@ -16,12 +16,7 @@ describe('processes of an excluded cgroup', () => {
 
   beforeAll(async () => {
     cluster = new Cluster({
-      flags: [
-        '--ebpf-socket-path=all',
-        '--ebpf-socket-path-exclude=/kubepods*/**/pod1234*,/istio*',
-        '-v=2',
-        '--ebpf-verify-period=0s',
-      ],
+      flags: ['--ebpf-socket-path=all', '--ebpf-socket-path-exclude=/kubepods*/**/pod1234*,/istio*', '-v=2'],
     });
     node = cluster.node(1);
     excluded = podIn('excluded', 'kubepods.slice/burstable/pod1234-abc');

@@ -13,7 +13,7 @@ describe('sockets', () => {
   let far: Pod;
 
   beforeAll(async () => {
-    cluster = new Cluster({ flags: ['--ebpf-socket-path=all', '--ebpf-verify-period=0s'] }); // no canary is counted
+    cluster = new Cluster({ flags: ['--ebpf-socket-path=all'] });
     const [first, second] = [cluster.node(1), cluster.node(2)];
     node1 = first;
     [near, far] = [first.addPod('near'), second.addPod('far')];

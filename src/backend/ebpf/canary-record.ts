@@ -16,15 +16,15 @@ export class CanaryRecord {
     this.#entries.set(hook, { hook, state: 'unproven', detail, runs: 0, failures: 0 });
   }
 
-  note({ hook, failure }: CanaryProof): void {
+  note({ hook, failure, unproven }: CanaryProof): void {
     const before = this.#entries.get(hook);
     const isNew = before?.state !== 'failed' || before.detail !== failure;
     if (failure !== '' && isNew) this.#logger.error('A hook does not do its work', { hook, reason: failure });
     if (failure === '' && before?.state === 'failed') this.#logger.info('A hook works again', { hook });
     this.#entries.set(hook, {
       hook,
-      state: failure === '' ? 'proven' : 'failed',
-      detail: failure,
+      state: unproven !== undefined ? 'unproven' : failure === '' ? 'proven' : 'failed',
+      detail: unproven ?? failure,
       runs: (before?.runs ?? 0) + 1,
       failures: (before?.failures ?? 0) + (failure === '' ? 0 : 1),
     });

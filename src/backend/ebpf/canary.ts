@@ -30,6 +30,7 @@ interface Pair {
 export interface CanaryProof {
   readonly hook: string;
   readonly failure: string; // '' : it works
+  readonly unproven?: string; // why it is not known whether it does
 }
 
 export class SocketCanary {

@@ -11,6 +11,7 @@ import { netnsCookie } from '../../native/system.ts';
 import type { Changes, DesiredState } from '../../state/model.ts';
 import type { Backend, BackendReading, ProbeResult, SyncReport } from '../backend.ts';
 import { SocketCanary } from './canary.ts';
+import { PacketCanary } from './canary-packets.ts';
 import { cleanupEbpf } from './cleanup.ts';
 import { applyConntrackSettings, loadConntrack } from './conntrack-sysctls.ts';
 import { readCounters } from './counters.ts';
@@ -174,10 +175,24 @@ export class EbpfBackend implements Backend {
     if (canary) {
       this.#closers.push(() => canary.close());
       await canary.open();
-      this.#programmer.setOwnUnits(canary.units);
     }
+    const packetCanary = this.#hostPort && new PacketCanary(object.map('flow_states'));
+    if (packetCanary) {
+      this.#closers.push(() => packetCanary.close());
+      await packetCanary.open();
+    }
+    this.#programmer.setOwnUnits([...(canary?.units ?? []), ...(packetCanary?.units ?? [])]);
     const selfCheck = makeSelfCheck({
-      ...{ object, hooks, network: this.#network, canary, cgroup: this.#cgroup, tables: this.#verified, logger: this.#logger },
+      ...{
+        object,
+        hooks,
+        network: this.#network,
+        canary,
+        packetCanary,
+        cgroup: this.#cgroup,
+        tables: this.#verified,
+        logger: this.#logger,
+      },
       programmed: this.#programmer.programmed,
       fill: () => this.#fill(),
       refused: () => this.#refused,

@@ -13,6 +13,8 @@ export const ALIAS_NETWORKS: Readonly<Record<IpFamily, string>> = {
 export const NEXT_HOPS: Readonly<Record<IpFamily, string>> = { IPv4: '169.254.116.254', IPv6: 'fe80::1' };
 /** The only address on the port, for the kernel's look at sources (host-port-devices.ts). No alias, and nobody's source. */
 export const HOST_END_ADDRESS = '169.254.116.255';
+/** The canary's Service (canary-packets.ts). No alias, and on no device. */
+export const CANARY_ADDRESS = '169.254.116.0';
 
 const FIRST = 1;
 const LAST = 253; // of the last octet

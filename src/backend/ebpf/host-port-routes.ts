@@ -1,6 +1,6 @@
 // Routes and policy rules of the host's port, as lines for `ip -batch` and back from `ip -json`. Pure.
 import type { IpFamily } from '../../state/model.ts';
-import { ALIAS_NETWORKS, NEXT_HOPS } from './host-aliases.ts';
+import { ALIAS_NETWORKS, CANARY_ADDRESS, NEXT_HOPS } from './host-aliases.ts';
 import type { HostPortNeed } from './host-port-needs.ts';
 
 /** The node's end, where its packets go in; and the datapath's end, where they come out. */
@@ -44,9 +44,14 @@ const routeName = (destination: string, table: number): string => `route ${desti
 export function standingLines(family: IpFamily, source: string): Lines {
   const aliases = ALIAS_NETWORKS[family];
   const rules = [ruleLine('', 0, 0), aliasRule(family)].map((line): [string, string] => [`rule ${line}`, line]);
+  const canary: [string, string][] =
+    family === 'IPv4'
+      ? [[routeName(CANARY_ADDRESS, ADDRESS_TABLE), routeLine(family, CANARY_ADDRESS, ADDRESS_TABLE, source)]]
+      : [];
   return new Map([
     [routeName(aliases, ADDRESS_TABLE), `${aliases} dev ${DATAPATH_END} table ${ADDRESS_TABLE}`],
     [routeName('default', PORT_TABLE), routeLine(family, 'default', PORT_TABLE, source)],
+    ...canary,
     ...rules,
   ]);
 }

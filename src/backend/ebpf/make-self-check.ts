@@ -4,6 +4,7 @@ import type { Logger } from '../../log.ts';
 import type { BpfObject } from '../../native/bpf-object.ts';
 import { findBlindSpots } from './blind-spots.ts';
 import type { SocketCanary } from './canary.ts';
+import type { PacketCanary } from './canary-packets.ts';
 import type { Hooks } from './hooks.ts';
 import { checkLinks } from './link-check.ts';
 import type { NodeNetwork } from './node-network.ts';
@@ -23,6 +24,7 @@ export interface SelfCheckMakings {
   readonly tables: readonly VerifiedTable[];
   readonly cgroup: string; // where the socket path is attached; '' : nowhere
   readonly canary: SocketCanary | null;
+  readonly packetCanary: PacketCanary | null;
   readonly fill: () => TableFill; // `affinity` is added
   readonly refused: () => VerifyReport['refused'];
   readonly periodMs: number;
@@ -34,16 +36,16 @@ const PACKETS = 'no packet of ours goes through it; its link and its program are
 const RELEASE = 'what it does shows nowhere; its link and its program are compared';
 
 export function makeSelfCheck(makings: SelfCheckMakings): SelfCheck {
-  const { object, hooks, network, programmed, tables, cgroup, canary, fill, refused, periodMs, logger } = makings;
+  const { object, hooks, network, programmed, tables, cgroup, canary, packetCanary, fill, refused, periodMs, logger } = makings;
   const affinity = object.map('affinity');
   const clients = new TableCount(affinity);
   return new SelfCheck({
     tables: [...verifiedServices(object, programmed), network.verified, ...tables],
     counts: [clients],
     links: (onDrift) => checkLinks({ hooks, devices: () => network.hookedPlaces(), cgroup }, onDrift),
-    canary: canary && (() => canary.run()),
+    canary: async () => (await Promise.all([canary?.run() ?? [], packetCanary?.run() ?? []])).flat(),
     unproven: [
-      { hook: 'tc_ingress, tc_egress', detail: PACKETS },
+      { hook: 'tc_ingress, tc_egress (other devices)', detail: PACKETS },
       ...(canary ? [{ hook: 'sock_release', detail: RELEASE }] : []),
     ],
     blindSpots: findBlindSpots,

@@ -14,8 +14,8 @@ export interface Drift {
   readonly failure: string;
 }
 
-/** Rows that are looked at between two chances for others to run: about half a millisecond. */
-export const SLICE_ROWS = 256;
+/** Rows that are looked at between two chances for others to run: less than a millisecond. */
+export const SLICE_ROWS = 128;
 
 /**
  * One table in both directions; yields after each slice how many rows it looked at. A row is compared and put right without a pause in

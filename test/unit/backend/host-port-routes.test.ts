@@ -42,12 +42,12 @@ describe('lines of the host port', () => {
     expect(batchOf(wanted.keys(), new Map(wanted), wanted)).toEqual([]);
     const kinds = (lines: string[]): string[] => lines.map((line) => line.split(' ').slice(0, 2).join(' '));
     expect(kinds(batchOf(wanted.keys(), new Map(), wanted))).toEqual([
-      ...Array<string>(3).fill('route replace'),
+      ...Array<string>(4).fill('route replace'),
       ...Array<string>(2).fill('rule add'),
     ]);
     expect(kinds(batchOf(wanted.keys(), wanted, new Map()))).toEqual([
       ...Array<string>(2).fill('rule del'),
-      ...Array<string>(3).fill('route del'),
+      ...Array<string>(4).fill('route del'),
     ]);
     const moved = new Map([needLine(address, '192.0.2.2')]);
     expect(batchOf(moved.keys(), wanted, moved)).toEqual([

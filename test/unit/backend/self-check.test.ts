@@ -118,7 +118,15 @@ describe('the self-check', () => {
   function checkOf(parts: Partial<SelfCheckParts>): { check: SelfCheck; lines: string[] } {
     const { logger, lines } = logged();
     const check = new SelfCheck({
-      ...{ tables: [], counts: [], links: () => [], canary: null, unproven: [], blindSpots: async () => [], fill: () => ({}) },
+      ...{
+        tables: [],
+        counts: [],
+        links: () => [],
+        canary: async () => [],
+        unproven: [],
+        blindSpots: async () => [],
+        fill: () => ({}),
+      },
       ...{ refused: () => ({ error: '', servicePorts: [] }), logger, periodMs: 0, now: () => 0 },
       ...parts,
     });
