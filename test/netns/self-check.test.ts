@@ -242,7 +242,7 @@ describe('a running turnout', () => {
     expect(verify().status).toBe(0);
   });
 
-  test('attaches links again that somebody detached, removed or gave another program', async () => {
+  test('attaches links again that somebody detached or whose pins somebody removed', async () => {
     await reach(node1.namespace, CLUSTER_IPS.IPv4, 80, 'TCP');
     const devices = JSON.parse(node1.namespace.run('ip', '-j', 'link', 'show')) as { ifname: string; ifindex: number }[];
     const ifindex = (name: string): number => devices.find(({ ifname }) => ifname === name)?.ifindex ?? 0;
