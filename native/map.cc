@@ -56,8 +56,15 @@ Napi::Value Map::from_fd(Napi::Env env, const char* operation, int fd) {
 
 Map::Map(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Map>(info) {
   auto env = info.Env();
-  fd_ = info[0].IsExternal() ? share(info[1].As<Napi::Number>().Int32Value())
-                             : open_pin(env, "map.openPinned", info[0].As<Napi::String>(), HandleKind::kMap);
+  if (info[0].IsExternal()) {
+    fd_ = share(info[1].As<Napi::Number>().Int32Value());
+  } else if (info[0].IsNumber()) {
+    int by_id = bpf_map_get_fd_by_id(info[0].As<Napi::Number>().Uint32Value());
+    if (by_id < 0) throw errno_error(env, "map.openById", errno);
+    fd_ = share(by_id);
+  } else {
+    fd_ = open_pin(env, "map.openPinned", info[0].As<Napi::String>(), HandleKind::kMap);
+  }
   uint32_t length = sizeof info_;
   if (bpf_map_get_info_by_fd(fd(), &info_, &length) != 0) throw errno_error(env, "map.info", errno);
   row_size_ = info_.value_size;

@@ -14,7 +14,7 @@ class Map : public Napi::ObjectWrap<Map> {
   // Takes the descriptor over; throws the BpfError when fd is negative (errno) or no map.
   static Napi::Value from_fd(Napi::Env env, const char* operation, int fd);
 
-  explicit Map(const Napi::CallbackInfo& info);  // (External<int> fd, operation) or (path of a pin)
+  explicit Map(const Napi::CallbackInfo& info);  // (External<int> fd, operation) or (id) or (path of a pin)
   int fd() const { return fd_->get(); }
   SharedFd shared_fd() const { return fd_; }
   const bpf_map_info& info() const { return info_; }

@@ -32,6 +32,11 @@ export class BpfMap {
     return new BpfMap(new (addon().Map)(path));
   }
 
+  /** A map that exists, by the kernel's id; whoever made it. Throws BpfError ENOENT, EPERM (needs CAP_SYS_ADMIN). */
+  static openById(id: number): BpfMap {
+    return new BpfMap(new (addon().Map)(id));
+  }
+
   get id(): number {
     return this.#properties.id;
   }

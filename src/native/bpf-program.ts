@@ -12,11 +12,13 @@ export class BpfProgram {
   readonly id: number;
   /** enum bpf_prog_type */
   readonly type: number;
+  /** Stands for the instructions as they were before the load; the same for the same program of the same object on one kernel. */
+  readonly tag: string;
   readonly #handle: Handle<RawProgram>;
 
   private constructor(raw: RawProgram) {
     this.#handle = new Handle('program', raw);
-    ({ name: this.name, id: this.id, type: this.type } = raw.properties());
+    ({ name: this.name, id: this.id, type: this.type, tag: this.tag } = raw.properties());
   }
 
   /** For BpfObject. */
@@ -31,6 +33,16 @@ export class BpfProgram {
   static openPinned(path: string): BpfProgram {
     requireBpffs(path, 'program.openPinned');
     return new BpfProgram(new (addon().Program)(path));
+  }
+
+  /** A program that is loaded, by the kernel's id; whoever loaded it. Throws BpfError ENOENT, EPERM (needs CAP_SYS_ADMIN). */
+  static openById(id: number): BpfProgram {
+    return new BpfProgram(new (addon().Program)(id));
+  }
+
+  /** The kernel's ids of the maps it uses, .rodata among them. */
+  mapIds(): number[] {
+    return this.#handle.use('mapIds').mapIds();
   }
 
   /**

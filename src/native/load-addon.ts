@@ -63,7 +63,8 @@ export interface RawMap {
 }
 
 export interface RawProgram {
-  properties(): { id: number; name: string; type: number };
+  properties(): { id: number; name: string; type: number; tag: string };
+  mapIds(): number[];
   testRun(input: TestRunInput): TestRunResult;
   testRunAsync(input: TestRunInput): Promise<TestRunResult>;
   pin(path: string): void;
@@ -89,8 +90,8 @@ type ClsactPoint = Extract<AttachPoint, { kind: 'clsact' }>;
 export interface Addon {
   setErrorClass(errorClass: typeof BpfError): void;
   Object: new (path: string) => RawObject;
-  Map: new (pinPath: string) => RawMap;
-  Program: new (pinPath: string) => RawProgram;
+  Map: new (pinPathOrId: string | number) => RawMap;
+  Program: new (pinPathOrId: string | number) => RawProgram;
   Link: { new (pinPath: string): RawLink; new (program: RawProgram, point: AttachPoint): RawLink };
   TcFilter: new (program: RawProgram | null, point: ClsactPoint) => RawTcFilter;
   RingBuffer: new (map: RawMap, onRecords: (records: Uint8Array[]) => void) => { close(): void };

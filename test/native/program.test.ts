@@ -1,6 +1,8 @@
 import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BpfMap } from '../../src/native/bpf-map.ts';
 import { BpfObject } from '../../src/native/bpf-object.ts';
+import { BpfProgram } from '../../src/native/bpf-program.ts';
 import { monotonicNs } from '../../src/native/system.ts';
 import { bpfErrorOf, bpfRejectionOf } from './bpf-error-of.ts';
 import { compile, temporaryFolder } from './compiled-object.ts';
@@ -80,4 +82,24 @@ test('closing a program under a run on another thread is harmless', async () => 
   const running = other.program('seen_b').testRunAsync({ data: frame(), repeat: 100_000 });
   other.close();
   expect((await running).returnValue).toBe(3);
+});
+
+test('a program is found by its id, and the maps it uses by theirs', () => {
+  const loaded = object.program('add');
+  const found = BpfProgram.openById(loaded.id);
+  try {
+    expect([found.name, found.type, found.tag]).toEqual([loaded.name, loaded.type, loaded.tag]);
+    expect(found.tag).toMatch(/^[0-9a-f]{16}$/);
+    expect(found.mapIds()).toContain(object.map('.bss').id);
+  } finally {
+    found.close();
+  }
+  const bss = BpfMap.openById(object.map('.bss').id);
+  expect(bss.valueSize).toBe(object.map('.bss').valueSize);
+  bss.close();
+});
+
+test('an id that nothing has is ENOENT', () => {
+  expect(bpfErrorOf(() => BpfProgram.openById(0x7fffffff))).toMatchObject({ code: 'ENOENT', operation: 'program.openById' });
+  expect(bpfErrorOf(() => BpfMap.openById(0x7fffffff))).toMatchObject({ code: 'ENOENT', operation: 'map.openById' });
 });
