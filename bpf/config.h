@@ -39,6 +39,8 @@ LB_CONFIG(__u64, cfg_sctp_closed_ns, "idle time of an SCTP flow after ABORT or S
 struct lb_exported {
 	struct lb_event event;
 	struct lb_expire expire;
+	struct lb_explain_socket explain_socket;
+	enum lb_socket_verdict socket_verdict;
 	enum lb_frontend_flag frontend_flag;
 	enum lb_backend_flag backend_flag;
 	enum lb_backend_list backend_list;

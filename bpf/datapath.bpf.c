@@ -23,5 +23,6 @@
 #include "hook_host.h"
 #include "hook_socket.h"
 #include "expire.h"
+#include "hook_explain.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -408,6 +408,28 @@ struct lb_expire {
 	__u32 expired; /* answer: flows removed */
 };
 
+/* ---- The argument of explain_socket ----------------------------------------------------------------------------- */
+
+enum lb_socket_verdict {
+	LB_SOCKET_NOT_OURS = 0,    /* no Service, or nothing that the socket path takes */
+	LB_SOCKET_GIVEN = 1,       /* connect() gives it `backend` */
+	LB_SOCKET_TURNED_AWAY = 2, /* ECONNREFUSED */
+	LB_SOCKET_LEFT = 3,        /* a Service, but left to the packet path: declined, or dropped there */
+};
+
+/* A call to connect() as `turnout explain` imagines it, and what would become of it. */
+struct lb_explain_socket {
+	union lb_addr destination;
+	union lb_addr bound; /* zero: not bound to an address */
+	__be16 port;
+	__u8 protocol;
+	__u8 is_host;              /* a process in the node's network namespace */
+	__u32 verdict;             /* answer: enum lb_socket_verdict */
+	struct lb_backend backend; /* answer, with LB_SOCKET_GIVEN */
+	__u32 service_id;          /* answer; zero: no Service */
+	__u32 flags;               /* answer: enum lb_frontend_flag */
+};
+
 /* ---- Configuration: read-only once loaded, so the verifier removes what is switched off --------------------------- */
 
 enum lb_socket_path {

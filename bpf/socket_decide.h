@@ -111,26 +111,25 @@ static __always_inline void socket_event(const struct socket_call *call, enum lb
 	event_socket(&key, what, backend, service_id);
 }
 
-/*
- * What becomes of a call. LB_TRANSLATE and LB_REJECT are acted upon here; everything else goes to the packet path as it is:
- * what is no Service, what is declined, and what kube-proxy drops (a silent drop is not an answer connect() can give).
- */
-static __noinline int socket_decide(struct bpf_sock_addr *ctx, const struct socket_call *call, __u32 pick,
-				    struct lb_choice *choice)
+/* The frontend that a call is for; NULL when the socket path has nothing to do with it. */
+static __always_inline struct lb_frontend *socket_frontend(const struct socket_call *call)
 {
-	struct lb_frontend *frontend;
-	enum lb_verdict verdict = LB_TRANSLATE;
 	__u32 address_flags;
 
 	if (!call->is_host && call->protocol == IPPROTO_UDP && cfg_socket_path != LB_SOCKET_PATH_ALL)
-		return LB_PASS;
-	frontend = frontend_find(&call->destination, call->port, call->protocol, call->is_host, &address_flags);
-	if (!frontend)
-		return LB_PASS;
-	if (socket_is_excluded()) {
-		count(LB_SOCKET_EXCLUDED);
-		return LB_PASS;
-	}
+		return NULL;
+	return frontend_find(&call->destination, call->port, call->protocol, call->is_host, &address_flags);
+}
+
+/*
+ * What becomes of a call as far as the call itself tells: neither its process nor its network namespace is looked at, so that
+ * explain_socket can ask the same. enum lb_verdict; LB_PASS leaves it to the packet path.
+ */
+static __always_inline enum lb_verdict socket_choose(const struct lb_frontend *frontend, const struct socket_call *call,
+						     __u32 pick, struct lb_choice *choice)
+{
+	enum lb_verdict verdict = LB_TRANSLATE;
+
 	if (call->is_host ? lb_addr_is_loopback(&call->bound) : !socket_pod_is_plain(call, frontend)) {
 		count(LB_SOCKET_DECLINED);
 		return LB_PASS;
@@ -140,6 +139,26 @@ static __noinline int socket_decide(struct bpf_sock_addr *ctx, const struct sock
 	if (verdict == LB_TRANSLATE)
 		verdict = frontend_choose(frontend, call->is_host ? LB_ORIGIN_NODE : LB_ORIGIN_POD, LB_DETECTOR_NONE,
 					  &call->bound, pick, choice);
+	return verdict == LB_TRANSLATE || verdict == LB_REJECT ? verdict : LB_PASS;
+}
+
+/*
+ * What becomes of a call. LB_TRANSLATE and LB_REJECT are acted upon here; everything else goes to the packet path as it is:
+ * what is no Service, what is declined, and what kube-proxy drops (a silent drop is not an answer connect() can give).
+ */
+static __noinline int socket_decide(struct bpf_sock_addr *ctx, const struct socket_call *call, __u32 pick,
+				    struct lb_choice *choice)
+{
+	struct lb_frontend *frontend = socket_frontend(call);
+	enum lb_verdict verdict;
+
+	if (!frontend)
+		return LB_PASS;
+	if (socket_is_excluded()) {
+		count(LB_SOCKET_EXCLUDED);
+		return LB_PASS;
+	}
+	verdict = socket_choose(frontend, call, pick, choice);
 	if (verdict == LB_REJECT) {
 		count(LB_SOCKET_REFUSED);
 		stats_reject(frontend->service_id);

@@ -252,6 +252,14 @@ export const Detector = {
   LB_DETECTOR_DEVICE: 2,
 } as const;
 
+/** enum lb_socket_verdict */
+export const SocketVerdict = {
+  LB_SOCKET_NOT_OURS: 0,
+  LB_SOCKET_GIVEN: 1,
+  LB_SOCKET_TURNED_AWAY: 2,
+  LB_SOCKET_LEFT: 3,
+} as const;
+
 /** enum lb_frontend_flag */
 export const FrontendFlag = {
   LB_FRONTEND_EXTERNAL: 1,
@@ -1049,6 +1057,46 @@ export function writeExpire(bytes: Uint8Array, at: number, value: Expire): void 
   view.setUint32(at + 4, value.count, true);
   view.setUint32(at + 8, value.inUse, true);
   view.setUint32(at + 12, value.expired, true);
+}
+
+/** struct lb_explain_socket, 80 octets. */
+export interface ExplainSocket {
+  destination: Uint8Array;
+  bound: Uint8Array;
+  port: number;
+  protocol: number;
+  isHost: number;
+  verdict: number;
+  backend: Backend;
+  serviceId: number;
+  flags: number;
+}
+export const LB_EXPLAIN_SOCKET_SIZE = 80;
+export function readExplainSocket(bytes: Uint8Array, at = 0): ExplainSocket {
+  const view = viewOf(bytes);
+  return {
+    destination: readOctets(bytes, at, 16),
+    bound: readOctets(bytes, at + 16, 16),
+    port: view.getUint16(at + 32, false),
+    protocol: view.getUint8(at + 34),
+    isHost: view.getUint8(at + 35),
+    verdict: view.getUint32(at + 36, true),
+    backend: readBackend(bytes, at + 40),
+    serviceId: view.getUint32(at + 72, true),
+    flags: view.getUint32(at + 76, true),
+  };
+}
+export function writeExplainSocket(bytes: Uint8Array, at: number, value: ExplainSocket): void {
+  const view = viewOf(bytes);
+  bytes.set(value.destination, at);
+  bytes.set(value.bound, at + 16);
+  view.setUint16(at + 32, value.port, false);
+  view.setUint8(at + 34, value.protocol);
+  view.setUint8(at + 35, value.isHost);
+  view.setUint32(at + 36, value.verdict, true);
+  writeBackend(bytes, at + 40, value.backend);
+  view.setUint32(at + 72, value.serviceId, true);
+  view.setUint32(at + 76, value.flags, true);
 }
 
 /** Every table, with its default size in rows. */
