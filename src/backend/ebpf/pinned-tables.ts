@@ -75,7 +75,7 @@ function openTable(folder: PinFolder, name: MapName): BpfMap {
     });
   }
   const expected = LAYOUT.filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}.`));
-  const difference = firstDifference(expected, mapLines(map.describe()));
+  const difference = firstDifference(expected, mapLines({ ...map.describe(), name })); // the kernel cuts names at 15 characters;
   if (difference === null) return map;
   map.close();
   throw new TurnoutError('ELAYOUT', `the pinned tables do not fit this turnout: ${difference}`, {
