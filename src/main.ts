@@ -1,10 +1,12 @@
 // Arguments, then what they ask for.
 import type { Backend } from './backend/backend.ts';
 import { EbpfBackend } from './backend/ebpf/ebpf-backend.ts';
+import { explain } from './backend/ebpf/explain/explain.ts';
 import { viewFlows } from './backend/ebpf/flow-list.ts';
 import { viewDatapath, viewServices } from './backend/ebpf/observe.ts';
 import { FakeBackend } from './backend/fake/fake-backend.ts';
 import { parseArguments } from './cli/arguments.ts';
+import { formatExplain } from './cli/explain-text.ts';
 import { formatFlowsView } from './cli/flows-table.ts';
 import { formatServices } from './cli/services-table.ts';
 import { formatStatus } from './cli/status-table.ts';
@@ -68,6 +70,8 @@ async function main(): Promise<void> {
       if (verifyProblems(report).length > 0) process.exitCode = EXIT_ERROR;
       return;
     }
+    case 'explain':
+      return print(formatExplain(await explain(command.question, config.ebpf.bpffsRoot), command.output));
     case 'cleanup': {
       const running = await runningInstance();
       if (running) {

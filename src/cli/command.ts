@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import type { FlowsOptions } from './commands/flows.ts';
 import type { MonitorOptions } from './commands/monitor.ts';
 import type { TopOptions } from './commands/top.ts';
+import type { ExplainQuestion } from './explain-report.ts';
 
 export type OutputFormat = 'table' | 'json';
 
@@ -25,6 +26,13 @@ export type Command =
   | { readonly kind: 'top'; readonly config: Config; readonly options: TopOptions; readonly warnings: readonly string[] }
   | { readonly kind: 'monitor'; readonly config: Config; readonly options: MonitorOptions; readonly warnings: readonly string[] }
   | { readonly kind: 'verify'; readonly config: Config; readonly output: OutputFormat; readonly warnings: readonly string[] }
+  | {
+      readonly kind: 'explain';
+      readonly config: Config;
+      readonly output: OutputFormat;
+      readonly question: ExplainQuestion;
+      readonly warnings: readonly string[];
+    }
   | { readonly kind: 'cleanup'; readonly config: Config; readonly warnings: readonly string[] }
   /** Print `text` to standard output and exit with 0: help, version. */
   | { readonly kind: 'print'; readonly text: string };

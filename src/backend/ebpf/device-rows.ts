@@ -106,7 +106,7 @@ const hostPortFlag = ({ name }: NetlinkDevice): number =>
 const deviceFlags = (bridge: NetlinkDevice | null, isPod: boolean): number =>
   (bridge ? DeviceFlag.LB_DEVICE_BRIDGE_PORT : 0) | (isPod ? DeviceFlag.LB_DEVICE_POD : 0);
 
-function macOctets(mac: string): Uint8Array {
+export function macOctets(mac: string): Uint8Array {
   const octets = new Uint8Array(6);
   for (const [i, part] of mac.split(':').slice(0, 6).entries()) octets[i] = Number.parseInt(part, 16) || 0;
   return octets;

@@ -226,6 +226,18 @@ function isClsactHooked(ifindex: number, direction: Direction): boolean {
   }
 }
 
+/** The kernel's id of the program behind our filter; 0 when there is none. */
+export function clsactProgramId(ifindex: number, direction: Direction): number {
+  try {
+    const filter = BpfLink.openClsact(clsactPoint(ifindex, direction));
+    const { programId } = filter.info();
+    filter.close();
+    return programId;
+  } catch {
+    return 0; // no such filter, or the device went meanwhile
+  }
+}
+
 /** Removes our clsact filters from every device; none is no fault. For kernels without tcx. */
 export function detachAllClsact(): void {
   for (const { ifindex } of Netlink.listDevices()) for (const direction of DIRECTIONS) detachClsact(ifindex, direction);
