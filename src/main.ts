@@ -1,11 +1,14 @@
 // Arguments, then what they ask for.
 import type { Backend } from './backend/backend.ts';
+import { diagnose } from './backend/ebpf/doctor/doctor.ts';
+import { gatherFacts } from './backend/ebpf/doctor/gather.ts';
 import { EbpfBackend } from './backend/ebpf/ebpf-backend.ts';
 import { explain } from './backend/ebpf/explain/explain.ts';
 import { viewFlows } from './backend/ebpf/flow-list.ts';
 import { viewDatapath, viewServices } from './backend/ebpf/observe.ts';
 import { FakeBackend } from './backend/fake/fake-backend.ts';
 import { parseArguments } from './cli/arguments.ts';
+import { formatDoctor } from './cli/doctor-report.ts';
 import { formatExplain } from './cli/explain-text.ts';
 import { formatFlowsView } from './cli/flows-table.ts';
 import { formatServices } from './cli/services-table.ts';
@@ -72,6 +75,13 @@ async function main(): Promise<void> {
     }
     case 'explain':
       return print(formatExplain(await explain(command.question, config.ebpf.bpffsRoot), command.output));
+    case 'doctor': {
+      const facts = await gatherFacts({ config, process: await runningInstance(), ownVersion: VERSION, betweenLooksMs: 1000 });
+      const findings = diagnose(facts, command.service);
+      await print(formatDoctor(findings, command.output));
+      if (findings.some(({ severity }) => severity === 'problem')) process.exitCode = EXIT_ERROR;
+      return;
+    }
     case 'cleanup': {
       const running = await runningInstance();
       if (running) {

@@ -33,6 +33,14 @@ export type Command =
       readonly question: ExplainQuestion;
       readonly warnings: readonly string[];
     }
+  | {
+      readonly kind: 'doctor';
+      readonly config: Config;
+      readonly output: OutputFormat;
+      /** 'namespace/name'; '' : all. */
+      readonly service: string;
+      readonly warnings: readonly string[];
+    }
   | { readonly kind: 'cleanup'; readonly config: Config; readonly warnings: readonly string[] }
   /** Print `text` to standard output and exit with 0: help, version. */
   | { readonly kind: 'print'; readonly text: string };

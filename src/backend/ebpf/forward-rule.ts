@@ -16,7 +16,7 @@ const JUMP = ['FORWARD', '-m', 'comment', '--comment', 'turnout: Service traffic
  * A host's rules may be in nftables or in the legacy tables, whatever `iptables` stands for here, or in both: a packet passes
  * both. Legacy tables are only touched where some exist, since looking would make them.
  */
-function commands(): string[] {
+export function forwardCommands(): string[] {
   return FAMILIES.flatMap(({ command, legacy, names }) => {
     try {
       return readFileSync(names, 'utf8').split('\n').includes('filter') ? [command, legacy] : [command];
@@ -51,7 +51,7 @@ export class ForwardRule {
 
   /** Idempotent. A host without iptables has no such chain to pass; that, and failure, is reported once. */
   async ensure(): Promise<void> {
-    await Promise.all(commands().map((command) => this.#ensure(command)));
+    await Promise.all(forwardCommands().map((command) => this.#ensure(command)));
   }
 
   async #ensure(command: string): Promise<void> {
@@ -76,7 +76,7 @@ export class ForwardRule {
 
 /** Removes our chain and the jump to it; what is not there is no fault. */
 export async function removeForwardRule(): Promise<void> {
-  for (const command of commands()) {
+  for (const command of forwardCommands()) {
     while ((await runTool(command, ['-w', '5', '-D', ...JUMP])).status === 0);
     await runTool(command, ['-w', '5', '-F', CHAIN]);
     await runTool(command, ['-w', '5', '-X', CHAIN]);
