@@ -35,7 +35,7 @@ describe('doctor', () => {
   test('finds no problem on a node that has none, and exits with 0', () => {
     const { status, findings } = doctor();
     expect([problems(findings), status]).toEqual([[], 0]);
-    for (const check of ['process', 'hooks', 'socket-hooks', 'endpoints', 'forward-chain', 'forwarding']) {
+    for (const check of ['process', 'hooks', 'socket-hooks', 'forward-chain', 'forwarding']) {
       expect(findings.find((finding) => finding.check === check)).toMatchObject({ severity: 'ok' });
     }
   });
