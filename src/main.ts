@@ -1,4 +1,5 @@
 // Arguments, then what they ask for.
+import { askEndpoints } from './answer-endpoints.ts';
 import type { Backend } from './backend/backend.ts';
 import { diagnose } from './backend/ebpf/doctor/doctor.ts';
 import { gatherFacts } from './backend/ebpf/doctor/gather.ts';
@@ -74,7 +75,7 @@ async function main(): Promise<void> {
       return;
     }
     case 'explain':
-      return print(formatExplain(await explain(command.question, config.ebpf.bpffsRoot), command.output));
+      return print(formatExplain(await explain(command.question, config.ebpf.bpffsRoot, askEndpoints), command.output));
     case 'doctor': {
       const facts = await gatherFacts({ config, process: await runningInstance(), ownVersion: VERSION, betweenLooksMs: 1000 });
       const findings = diagnose(facts, command.service);

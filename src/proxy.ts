@@ -43,7 +43,7 @@ export async function runProxy(options: Omit<ProxyOptions, 'facts'>, signal: Abo
   const pid = process.pid;
   const instance = await holdNode(
     () => ({ pid, startedAt, version, proxyMode: backend.mode, pinFolder: backend.pinPath ?? '' }),
-    (request) => answerRequest(request, backend),
+    (request) => answerRequest(request, backend, state),
   );
   const metrics = new Metrics({
     proxyMode: backend.mode,

@@ -72,7 +72,8 @@ function serviceText({ service }: ExplainReport): string {
 }
 
 function packetText({ packet, socket }: ExplainReport): string {
-  const otherwise = socket.outcome === 'translated' || socket.outcome === 'refused' ? 'A packet, would it come: ' : '';
+  const isAsked = packet.outcome !== 'unseen' && (socket.outcome === 'translated' || socket.outcome === 'refused');
+  const otherwise = isAsked ? 'A packet, would it come: ' : '';
   const enters = packet.enters === '' ? '' : `comes in by ${packet.enters}. `;
   const text = `${otherwise}${enters}${packet.text}`;
   return text.charAt(0).toUpperCase() + text.slice(1);

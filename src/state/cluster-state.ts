@@ -1,6 +1,7 @@
 // Objects in, units out. Pure and incremental.
 import { EndpointChanges } from './endpoint-changes.ts';
-import { endpointLists } from './endpoints.ts';
+import { type EndpointFact, endpointFacts } from './endpoint-facts.ts';
+import { endpointLists, type PortKey } from './endpoints.ts';
 import { isEqual } from './equality.ts';
 import { FrontendClaims } from './frontend-claims.ts';
 import { healthCheckOf } from './health-checks.ts';
@@ -108,6 +109,11 @@ export class ClusterState {
       serviceCIDRs: [...new Set([...this.#serviceCIDRs.values()].flat())].sort(),
       node: this.#nodes.get(this.#nodeName) ?? null,
     };
+  }
+
+  /** Every endpoint of a Service port, chosen or not. serviceKey: namespace/name. */
+  endpointFacts(serviceKey: string, port: PortKey): EndpointFact[] {
+    return endpointFacts(this.#slices.of(serviceKey), port, this.#nodeName);
   }
 
   /** True when takeChanges() would tell something. */

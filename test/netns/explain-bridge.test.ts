@@ -42,3 +42,20 @@ test('a pod that reaches itself is masqueraded as the address that it sees', asy
   const [outcome] = await neighbour.namespace.agent.connect({ protocol: 'UDP', to: '10.96.0.10', port: 80, fromPort: 41_002 });
   expect(outcome).toMatchObject({ ok: true, peer: packet.seenSource });
 });
+
+test('the running process tells why an endpoint is left out', async () => {
+  const clusterIPs = ['10.96.0.11', 'fd00:10:96::11'];
+  const [service, ...slices] = serviceWithSlices({ name: 'partly', clusterIPs, pods: [pod, neighbour] });
+  const unready = slices.map((slice) => {
+    const [first, ...rest] = slice['endpoints'] as { addresses: string[] }[];
+    return { ...slice, endpoints: [{ ...first, conditions: { ready: false, serving: false } }, ...rest] };
+  });
+  await cluster.apply('partly', [service!, ...unready]);
+  const ask = () => JSON.parse(node.turnout.run('explain', pod.ipv4, '10.96.0.11:80/TCP', '-ojson')) as ExplainReport;
+  expect(ask().candidates).toMatchObject({
+    rows: [{ endpoint: `${neighbour.ipv4}:8080`, chosen: 64 }],
+    leftOut: [{ endpoint: `${pod.ipv4}:8080`, why: 'not ready' }],
+  });
+  await node.turnout.stop();
+  expect(ask().candidates).toMatchObject({ rows: [{ endpoint: `${neighbour.ipv4}:8080` }], leftOut: [] });
+});

@@ -1,5 +1,11 @@
 // `turnout explain`: what becomes of a connection, found by sending its first packet through the programs in force, in private.
-import type { ExplainQuestion, ExplainReport, SocketAnswer } from '../../../cli/explain-report.ts';
+import type {
+  ExplainedService,
+  ExplainQuestion,
+  ExplainReport,
+  PacketAnswer,
+  SocketAnswer,
+} from '../../../cli/explain-report.ts';
 import { addressOctets, addressText } from '../../../datapath/address.ts';
 import {
   Direction,
@@ -11,6 +17,8 @@ import {
 } from '../../../datapath/layout.gen.ts';
 import { TurnoutError } from '../../../errors.ts';
 import { monotonicNs } from '../../../native/system.ts';
+import type { EndpointFact } from '../../../state/endpoint-facts.ts';
+import type { PortKey } from '../../../state/endpoints.ts';
 import { ipFamilyOf } from '../../../state/ip.ts';
 import { openTables, type PinnedTables, requireFolder } from '../pinned-tables.ts';
 import { PROTOCOL_NUMBERS } from '../rows.ts';
@@ -31,7 +39,10 @@ const RUNS_PER_CANDIDATE = 64;
 const MOST_RUNS = 1024;
 const FLOWS_SHOWN = 4;
 
-export async function explain(question: ExplainQuestion, bpffsRoot: string): Promise<ExplainReport> {
+/** Every endpoint of a Service port, by the word of the running process; null when there is none to ask. */
+export type AskEndpoints = (question: PortKey & { readonly service: string }) => Promise<readonly EndpointFact[] | null>;
+
+export async function explain(question: ExplainQuestion, bpffsRoot: string, askEndpoints: AskEndpoints): Promise<ExplainReport> {
   if (question.source !== 'node' && ipFamilyOf(question.source) !== ipFamilyOf(question.destination)) {
     throw new TurnoutError('EFAMILY', `${question.source} and ${question.destination} are of different families`, {
       hint: 'a packet has two addresses of one family',
@@ -52,7 +63,7 @@ export async function explain(question: ExplainQuestion, bpffsRoot: string): Pro
     const client = await clientOf(question, { tables, variables: running.variables });
     const datapath = await PrivateDatapath.load(folder, running);
     try {
-      return await new Explanation({ question, tables, running, client, datapath }).report();
+      return await new Explanation({ question, tables, running, client, datapath, askEndpoints }).report();
     } finally {
       datapath.close();
     }
@@ -67,6 +78,7 @@ interface ExplanationOptions {
   readonly running: RunningPrograms;
   readonly client: Client;
   readonly datapath: PrivateDatapath;
+  readonly askEndpoints: AskEndpoints;
 }
 
 class Explanation {
@@ -103,6 +115,7 @@ class Explanation {
     const socket = this.#socket(question, { service, endpoints });
     const pick = socket.outcome === 'translated' || !path ? () => this.#pickBySocket(question) : () => path.destination();
     const sampled = sample(pick, existing !== null && !isEnded ? 0 : list.count);
+    const known = service ? await this.#knownEndpoints(service) : null;
     return {
       question: asked,
       client: { kind: client.kind, text: client.text },
@@ -110,11 +123,16 @@ class Explanation {
       rule: ruleText(question, this.#match, service),
       socket,
       packet,
-      candidates: frontend && service ? candidatesOf(services, frontend, service, client.kind, sampled) : null,
+      candidates: frontend && service ? candidatesOf(services, frontend, service, client.kind, { ...sampled, known }) : null,
       affinity: this.#affinityText(packet.backend || socket.backend),
       flow: this.#flowText(asked, existing, isEnded),
-      notes: client.notes,
+      notes: [...client.notes, ...hairpinNotes(endpoints, client, packet)],
     };
+  }
+
+  #knownEndpoints({ namespace, name, portName }: ExplainedService): Promise<readonly EndpointFact[] | null> {
+    const { destination, protocol } = this.#options.question;
+    return this.#options.askEndpoints({ service: `${namespace}/${name}`, portName, protocol, ipFamily: ipFamilyOf(destination) });
   }
 
   /** Nothing of a former run, and all of what is in force that concerns this packet. */
@@ -205,6 +223,18 @@ class Explanation {
     }
     return `The client is new: it is given an endpoint and stays with it for ${seconds} s (sessionAffinity ClientIP).`;
   }
+}
+
+/** The answer is about one endpoint; a pod that is one of several is masqueraded only when it is given itself. */
+function hairpinNotes(
+  endpoints: readonly string[],
+  { source }: Client,
+  { outcome, backend, isMasqueraded }: PacketAnswer,
+): string[] {
+  if (outcome !== 'translated' || !endpoints.includes(source) || endpoints.length < 2) return [];
+  return isMasqueraded
+    ? [`It is masqueraded because it was given itself, ${backend}; given another it may not be.`]
+    : ['Where it is given itself, it is masqueraded.'];
 }
 
 /** Affinity knows a client by its address; a process of the node that is not bound to one by none. */
