@@ -115,7 +115,7 @@ static __noinline int flow_is_live(const struct lb_flow_key *key)
  * Inserts an entry for a flow of our own. 0: done, or it was there already; -EEXIST: another live flow owns the key; other: no room.
  * An entry of a flow that has ended is removed on the way.
  */
-static __noinline int flow_insert(const struct lb_flow_key *key, const struct lb_rewrite *rewrite)
+static __always_inline int flow_insert(const struct lb_flow_key *key, const struct lb_rewrite *rewrite)
 {
 	struct flow other;
 	int error;

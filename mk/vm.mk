@@ -10,7 +10,7 @@ build/.vm-packages: mk/vm.mk scripts/install-packages.sh | build/.packages
 
 ## test-vm: programs and packets under other kernels: KERNEL=6.1|6.12|7.x, or all three (root)
 .PHONY: test-vm
-test-vm: build dist build/lab/sctp-echo $(SCTP_RAW) build/.vm-packages
+test-vm: build dist build/lab/sctp-echo $(LAB_TOOLS) build/.vm-packages
 	$(Q)FILTER='$(FILTER)' ALL='$(ALL)' GUEST_SECONDS='$(GUEST_SECONDS)' scripts/vm/test-kernels.sh '$(NODE)' $(KERNEL)
 
 build/lab/sctp-echo: lab/sctp-echo.c mk/vm.mk | build/.packages
