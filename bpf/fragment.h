@@ -11,9 +11,6 @@
 #include "packet.h"
 #include "prefix.h"
 
-/* Longest pause between two fragments of one datagram. The kernel waits 30 s, but a busy sender uses an id again after 65,536 datagrams. */
-#define FRAGMENT_PAUSE_NS 2000000000ULL
-
 enum fragment_result {
 	FRAGMENT_KNOWN = 0,  /* `p` has the ports, and its flow is looked for as for any packet */
 	FRAGMENT_OTHERS = 1, /* of nobody's datagram, as far as can be told */
@@ -40,7 +37,7 @@ static __always_inline bool fragment_is_old(const struct lb_fragment *row, __u64
 {
 	__u64 last_seen_ns = row->last_seen_ns;
 
-	return now_ns > last_seen_ns && now_ns - last_seen_ns > FRAGMENT_PAUSE_NS;
+	return now_ns > last_seen_ns && now_ns - last_seen_ns > cfg_fragment_pause_ns;
 }
 
 /*

@@ -10,7 +10,6 @@
 #include "maps.h"
 #include "packet.h"
 
-#define HELD_NS 1000000000ULL /* an older one is of another datagram with the same id, or of one that is lost anyway */
 #define HELD_PER_SECOND 20000 /* for each CPU: less than a percent of it, at 0.4 us each */
 #define HELD_OF_A_DATAGRAM 48 /* 64 KiB in packets of 1,500 octets */
 
@@ -148,7 +147,7 @@ static long held_step(__u64 index, struct held_walk *walk)
 	if (!held || !held_own(held, LB_HELD_READY))
 		return 1;
 	/* Another datagram's: what was there made room. */
-	if (!held_key_equal(&held->key, walk->key) || walk->now_ns - held->held_ns > HELD_NS)
+	if (!held_key_equal(&held->key, walk->key) || walk->now_ns - held->held_ns > cfg_fragment_held_ns)
 		goto others;
 	if (!walk->is_requeued && bpf_clone_redirect(walk->skb, walk->skb->ifindex, BPF_F_INGRESS))
 		goto others;

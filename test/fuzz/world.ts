@@ -35,6 +35,7 @@ const VARIABLES: Settings['variables'] = {
   ...{ snatPortMin: SNAT_PORT_MIN, snatPortMax: SNAT_PORT_MAX, rejectsPerSecond: 0, masqueradeMark: MASQUERADE_MARK },
   ...{ tcpSynNs: LONG_NS, tcpEstablishedNs: LONG_NS, tcpCloseWaitNs: LONG_NS, tcpClosedNs: LONG_NS },
   ...{ udpUnrepliedNs: LONG_NS, udpStreamNs: LONG_NS, sctpInitNs: LONG_NS, sctpEstablishedNs: LONG_NS, sctpClosedNs: LONG_NS },
+  ...{ fragmentPauseNs: LONG_NS, fragmentHeldNs: LONG_NS },
 };
 
 /** Nodes differ in who is masqueraded. */

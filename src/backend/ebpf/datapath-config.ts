@@ -24,6 +24,10 @@ const TCP_CLOSED_MS = 10 * 1000;
 const SCTP_INIT_MS = 30 * 1000;
 const SCTP_ESTABLISHED_MS = 210 * 1000;
 const SCTP_CLOSED_MS = 10 * 1000;
+// The kernel waits 30 s for the rest of a datagram, but a busy sender uses an id again after 65,536 of them.
+const FRAGMENT_PAUSE_MS = 2000;
+// An older one is of another datagram with the same id, or of one that is lost anyway.
+const FRAGMENT_HELD_MS = 1000;
 
 // Stand for `primary`: whatever the node's own addresses are, loopback is not among them.
 const NO_LOOPBACK = ['192.0.2.1', '2001:db8::1'];
@@ -82,6 +86,8 @@ export function datapathConfig(config: Config, podCIDRs: readonly string[], netn
     sctpInitNs: nanoseconds(0, SCTP_INIT_MS),
     sctpEstablishedNs: nanoseconds(0, SCTP_ESTABLISHED_MS),
     sctpClosedNs: nanoseconds(0, SCTP_CLOSED_MS),
+    fragmentPauseNs: nanoseconds(0, FRAGMENT_PAUSE_MS),
+    fragmentHeldNs: nanoseconds(0, FRAGMENT_HELD_MS),
   };
 }
 
