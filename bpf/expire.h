@@ -27,7 +27,8 @@ static long expire_row(__u64 index, struct expire_pass *pass)
 		count(LB_FLOW_EXPIRED);
 		return 0;
 	}
-	if (pass->now_ns - s->started_ns > FLOW_TOUCH_NS) /* a flow that is being made has not lost anything */
+	/* A flow that is being made has not lost anything. It may have begun after the pass did. */
+	if ((__s64)(pass->now_ns - s->started_ns) > (__s64)FLOW_TOUCH_NS)
 		flow_repair(s, row);
 	pass->in_use++;
 	return 0;
