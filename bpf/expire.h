@@ -17,12 +17,14 @@ static long expire_row(__u64 index, struct expire_pass *pass)
 {
 	__u32 row = pass->first + index;
 	struct lb_flow_state *s = bpf_map_lookup_elem(&flow_states, &row);
+	__u32 claim;
 
 	if (!s)
 		return 1; /* end of the table */
-	if (!s->claim || s->claim == FLOW_BUSY)
+	claim = s->claim;
+	if (!flow_is_claim(claim))
 		return 0;
-	if (flow_is_expired(s, pass->now_ns) && flow_release(s)) {
+	if (flow_is_expired(s, pass->now_ns) && flow_release(s, claim)) {
 		pass->expired++;
 		count(LB_FLOW_EXPIRED);
 		return 0;

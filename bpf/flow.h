@@ -56,6 +56,12 @@ static __always_inline bool flow_is_expired(const struct lb_flow_state *s, __u64
 	return now_ns > last_seen_ns && now_ns - last_seen_ns > flow_timeout_ns(s);
 }
 
+/* Neither that of a free row nor of one that is being filled or emptied: an entry made of such a row is nobody's. */
+static __always_inline bool flow_is_claim(__u32 claim)
+{
+	return claim && claim != FLOW_BUSY;
+}
+
 static __always_inline bool flow_find(const struct lb_flow_key *key, struct flow *flow)
 {
 	struct lb_rewrite *rewrite = bpf_map_lookup_elem(&flows, key);
@@ -66,7 +72,7 @@ static __always_inline bool flow_find(const struct lb_flow_key *key, struct flow
 	flow->rewrite = *rewrite;
 	flow_id = flow->rewrite.flow_id;
 	flow->state = bpf_map_lookup_elem(&flow_states, &flow_id);
-	return flow->state && flow->state->claim == flow->rewrite.claim;
+	return flow->state && flow_is_claim(flow->rewrite.claim) && flow->state->claim == flow->rewrite.claim;
 }
 
 /* Removes an entry if it is still the one of this flow. */
@@ -79,16 +85,18 @@ static __noinline int flow_forget(const struct lb_flow_key *key, __u32 claim)
 	return 0;
 }
 
-/* Ends a flow: whole flows go, never halves. Losing the race to another CPU means it is done already. */
-__noinline int flow_release(struct lb_flow_state *s)
+/*
+ * Ends the flow that has this row by this claim: whole flows go, never halves. Losing the race to another CPU means it is done already; the
+ * row may be another flow's by then, which stays.
+ */
+__noinline int flow_release(struct lb_flow_state *s, __u32 claim)
 {
 	struct lb_flow_key key;
-	__u32 claim, flags;
+	__u32 flags;
 
 	if (!s)
 		return 0;
-	claim = s->claim;
-	if (!claim || claim == FLOW_BUSY || !__sync_bool_compare_and_swap(&s->claim, claim, FLOW_BUSY))
+	if (!flow_is_claim(claim) || !__sync_bool_compare_and_swap(&s->claim, claim, FLOW_BUSY))
 		return 0;
 	flags = s->flags;
 	stats_flow_ended(s);
@@ -117,7 +125,7 @@ static __noinline int flow_is_live(const struct lb_flow_key *key)
  */
 static __always_inline int flow_insert(const struct lb_flow_key *key, const struct lb_rewrite *rewrite)
 {
-	struct flow other;
+	struct flow other = {};
 	int error;
 
 	error = bpf_map_update_elem(&flows, key, rewrite, BPF_NOEXIST);
@@ -129,21 +137,24 @@ static __always_inline int flow_insert(const struct lb_flow_key *key, const stru
 		/* Not the coarse clock: flow_expire, whose kind of program may not read it, comes here too. */
 		if (!flow_is_closed(other.state->flags) && !flow_is_expired(other.state, bpf_ktime_get_ns()))
 			return -EEXIST;
-		flow_release(other.state);
+		flow_release(other.state, other.rewrite.claim);
 	}
-	/* A leftover, or just released: take the key over. */
-	bpf_map_delete_elem(&flows, key);
+	/* A leftover, or just released: take the key over, unless another CPU has done so meanwhile. */
+	flow_forget(key, other.rewrite.claim);
 	return bpf_map_update_elem(&flows, key, rewrite, BPF_NOEXIST);
 }
 
-/* Makes one entry of a flow. As flow_insert(). */
-__noinline int flow_put(const struct lb_flow_state *s, __u32 flow_id, __u32 entry)
+/* Makes one entry of the flow that has this row by this claim. As flow_insert(); -ESTALE: the row is not that flow's any more. */
+__noinline int flow_put(const struct lb_flow_state *s, __u32 flow_id, __u32 entry, __u32 claim)
 {
 	struct lb_rewrite rewrite;
 	struct lb_flow_key key;
 
-	if (flow_entry_key(s, entry, &key) || flow_entry_rewrite(s, flow_id, entry, &rewrite))
+	if (!s || flow_entry_key(s, entry, &key) || flow_entry_rewrite(s, flow_id, entry, &rewrite))
 		return -EINVAL;
+	/* Asked after all was read, and of both: else the key of one flow might lead to another, or to a row that nobody has. */
+	if (rewrite.claim != claim || *(const volatile __u32 *)&s->claim != claim)
+		return -ESTALE;
 	return flow_insert(&key, &rewrite);
 }
 
@@ -160,6 +171,8 @@ __noinline int flow_repair(const struct lb_flow_state *s, __u32 flow_id)
 	if (!s)
 		return 0;
 	claim = s->claim;
+	if (!flow_is_claim(claim))
+		return 0;
 	for (int entry = 0; entry < FLOW_ENTRIES; entry++) {
 		if (!flow_has(s->flags, entry))
 			continue;
@@ -167,8 +180,8 @@ __noinline int flow_repair(const struct lb_flow_state *s, __u32 flow_id)
 		rewrite = bpf_map_lookup_elem(&flows, &key);
 		if (rewrite && rewrite->claim == claim)
 			continue;
-		/* Of a flow that ends meanwhile a leftover is made, which counts as absent. Of another flow's live entry nothing. */
-		if (!flow_put(s, flow_id, entry))
+		/* Of a flow that ends meanwhile a leftover is made at most, which counts as absent. Another flow's live entry stays. */
+		if (!flow_put(s, flow_id, entry, claim))
 			count(LB_FLOW_REPAIRED);
 	}
 	return 0;

@@ -38,12 +38,13 @@ static __always_inline struct lb_flow_state *flow_row(__u32 row)
 __noinline int flow_walk(__u32 first, __u64 now_ns)
 {
 	for (__u32 i = 0; i < FLOW_CLAIM_WALK; i++) {
-		__u32 row = (first + i) % cfg_flow_states;
+		__u32 row = (first + i) % cfg_flow_states, claim;
 		struct lb_flow_state *s = flow_row(row);
 
 		if (!s)
 			break;
-		if (!s->claim || (s->claim != FLOW_BUSY && flow_dispensability(s, now_ns)))
+		claim = *(const volatile __u32 *)&s->claim;
+		if (!claim || (claim != FLOW_BUSY && flow_dispensability(s, now_ns)))
 			return row;
 	}
 	return -1;
@@ -57,30 +58,34 @@ __noinline int flow_claim(void)
 {
 	__u64 now_ns = bpf_ktime_get_coarse_ns(), oldest_ns = 0;
 	struct lb_flow_state *s;
-	__u32 most = 0, victim = 0;
+	__u32 most = 0, victim = 0, claim = 0;
 
 	for (int i = 0; i < FLOW_CLAIM_PROBES; i++) {
-		__u32 row = bpf_get_prandom_u32() % cfg_flow_states, dispensability;
+		__u32 row = bpf_get_prandom_u32() % cfg_flow_states, dispensability, holder;
 
 		s = flow_row(row);
 		if (!s)
 			return -1;
-		if (!s->claim && __sync_bool_compare_and_swap(&s->claim, 0, FLOW_BUSY))
+		holder = *(const volatile __u32 *)&s->claim;
+		if (!holder && __sync_bool_compare_and_swap(&s->claim, 0, FLOW_BUSY))
 			return row;
-		dispensability = s->claim == FLOW_BUSY ? 0 : flow_dispensability(s, now_ns);
+		dispensability = flow_is_claim(holder) ? flow_dispensability(s, now_ns) : 0;
 		if (!dispensability || dispensability < most || (dispensability == most && s->last_seen_ns >= oldest_ns))
 			continue;
 		most = dispensability;
 		oldest_ns = s->last_seen_ns;
 		victim = row;
+		claim = holder;
 	}
 	if (!most)
 		victim = flow_walk(bpf_get_prandom_u32() % cfg_flow_states, now_ns);
 	s = flow_row(victim);
 	if (!s)
 		return -1;
-	if (s->claim) {
-		if (!flow_release(s))
+	if (!most)
+		claim = s->claim;
+	if (claim) {
+		if (!flow_release(s, claim))
 			return -1;
 		count(LB_FLOW_EVICTED);
 	}
@@ -88,10 +93,13 @@ __noinline int flow_claim(void)
 	return __sync_bool_compare_and_swap(&s->claim, 0, FLOW_BUSY) ? (int)victim : -1;
 }
 
-/* The rest of a claimed row: whose packet this is, and that nothing was counted yet. From here on entries of the flow count. */
-static __always_inline void flow_begin(struct lb_flow_state *s, const struct packet *p, __u32 flags)
+/*
+ * The rest of a claimed row: whose packet this is, and that nothing was counted yet. Answers with its claim: from here on entries of the flow
+ * count, and the row may be taken for another flow.
+ */
+static __always_inline __u32 flow_begin(struct lb_flow_state *s, const struct packet *p, __u32 flags)
 {
-	__u32 claim = bpf_get_prandom_u32() | 1;
+	__u32 claim = (bpf_get_prandom_u32() & ~2U) | 1; /* neither 0 nor FLOW_BUSY */
 
 	s->client = p->key.source;
 	s->client_port = p->key.source_port;
@@ -106,5 +114,6 @@ static __always_inline void flow_begin(struct lb_flow_state *s, const struct pac
 	s->request_bytes = 0;
 	s->reply_packets = 0;
 	s->reply_bytes = 0;
-	*(volatile __u32 *)&s->claim = claim == FLOW_BUSY ? 1 : claim;
+	__sync_lock_test_and_set(&s->claim, claim); /* after all of the above, for whoever finds it by its row */
+	return claim;
 }

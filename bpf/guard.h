@@ -43,6 +43,7 @@ static __always_inline bool guard_is_needed(const struct packet *p)
 static __noinline int guard(const struct packet *p, struct flow *flow)
 {
 	struct lb_flow_state *s;
+	__u32 claim;
 	int flow_id;
 
 	if (!p || !flow)
@@ -58,11 +59,11 @@ static __noinline int guard(const struct packet *p, struct flow *flow)
 	s->service_id = 0;
 	s->backend_id = 0;
 	s->backend_generation = 0;
-	flow_begin(s, p, LB_FLOW_GUARD | LB_FLOW_MASQUERADE);
+	claim = flow_begin(s, p, LB_FLOW_GUARD | LB_FLOW_MASQUERADE);
 	flow->state = s;
 	flow_entry_rewrite(s, flow_id, FLOW_FORWARD_OUT, &flow->rewrite);
-	if (flow_put(s, flow_id, FLOW_FORWARD_OUT)) {
-		flow_release(s);
+	if (flow_put(s, flow_id, FLOW_FORWARD_OUT, claim)) {
+		flow_release(s, claim);
 		return LB_DROP_FLOWS_FULL;
 	}
 	return 0;

@@ -339,7 +339,7 @@ SEC("tcx/ingress") int tc_ingress(struct __sk_buff *skb)
 			}
 			return ingress_rewrite(skb, &p, &flow);
 		}
-		flow_release(flow.state);
+		flow_release(flow.state, flow.rewrite.claim);
 	}
 	frontend = frontend_find(&p.key.destination, p.key.destination_port, p.key.protocol, false, &address_flags);
 	if (!packet_is_ours(skb, dev))
@@ -383,7 +383,7 @@ SEC("tcx/egress") int tc_egress(struct __sk_buff *skb)
 	if (flow.rewrite.flags & LB_REWRITE_REPLY) {
 		/* The client asked the backend itself, by the port that it had used for the Service: no packet of this flow. */
 		if (packet_accepts(&p) && flow_is_closed(flow.state->flags)) {
-			flow_release(flow.state);
+			flow_release(flow.state, flow.rewrite.claim);
 			return leave(skb, dev, &p);
 		}
 		flow_track(&flow, &p, true);
@@ -394,7 +394,7 @@ SEC("tcx/egress") int tc_egress(struct __sk_buff *skb)
 		if (flow.rewrite.flags & LB_REWRITE_PENDING) {
 			reason = snat_resolve(skb, &p, dev, &flow);
 			if (reason && flow.state->flags & LB_FLOW_GUARD)
-				flow_release(flow.state); /* it has no other purpose */
+				flow_release(flow.state, flow.rewrite.claim); /* it has no other purpose */
 			if (reason)
 				return drop(skb, &p, reason, flow.state->service_id);
 		}

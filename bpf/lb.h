@@ -220,8 +220,8 @@ enum lb_flow_flag {
  */
 struct lb_flow_state {
 	__u64 last_seen_ns; /* CLOCK_MONOTONIC, coarse, refreshed at most once a second */
-	__u32 claim;        /* 0: free. Taken by compare-and-swap; never the same twice in a row for one row */
-	__u32 flags;        /* enum lb_flow_flag */
+	__u32 claim; /* 0: free. Taken by compare-and-swap; random, so that what earlier flows of the row left does not match */
+	__u32 flags; /* enum lb_flow_flag */
 	__u32 service_id;
 	__u32 backend_id;
 	__u32 backend_generation; /* differs from backend_states once the endpoint has left: UDP then re-selects */

@@ -23,13 +23,13 @@ static __always_inline __be16 snat_range_port(__u32 number)
 }
 
 /* Gives the reply's key back. A function of its own, as its key must not lie below flow_put() on the stack. */
-static __noinline int new_flow_unreserve(const struct lb_flow_state *s)
+static __noinline int new_flow_unreserve(const struct lb_flow_state *s, __u32 claim)
 {
 	struct lb_flow_key key;
 
 	if (!s || flow_entry_key(s, FLOW_REPLY_OUT, &key))
 		return 0;
-	return flow_forget(&key, s->claim);
+	return flow_forget(&key, claim);
 }
 
 /*
@@ -38,7 +38,7 @@ static __noinline int new_flow_unreserve(const struct lb_flow_state *s)
  * stays, so the packet is not martian, and the reply's egress restores the port. Of a masqueraded flow the requests leave by egress too,
  * and must be told from answers: from its own, where a pod asks itself from the port that it serves on.
  */
-static __always_inline int new_flow_reserve(struct lb_flow_state *s, __u32 flow_id)
+static __always_inline int new_flow_reserve(struct lb_flow_state *s, __u32 flow_id, __u32 claim)
 {
 	bool is_hairpin = lb_addr_equal(&s->client, &s->backend), is_masqueraded = s->flags & LB_FLOW_MASQUERADE;
 	int error = -EEXIST;
@@ -48,12 +48,12 @@ static __always_inline int new_flow_reserve(struct lb_flow_state *s, __u32 flow_
 			s->stack_port = snat_range_port(bpf_get_prandom_u32());
 		if (is_hairpin && s->stack_port == s->backend_port)
 			continue;
-		error = flow_put(s, flow_id, FLOW_REPLY_OUT);
+		error = flow_put(s, flow_id, FLOW_REPLY_OUT, claim);
 		if (error || !is_masqueraded)
 			continue;
-		error = flow_put(s, flow_id, FLOW_FORWARD_OUT);
+		error = flow_put(s, flow_id, FLOW_FORWARD_OUT, claim);
 		if (error)
-			new_flow_unreserve(s);
+			new_flow_unreserve(s, claim);
 	}
 	return error;
 }
@@ -65,6 +65,7 @@ static __always_inline int new_flow_reserve(struct lb_flow_state *s, __u32 flow_
 static __noinline int new_flow(const struct packet *p, const struct lb_choice *choice, bool steer, struct flow *flow)
 {
 	struct lb_flow_state *s;
+	__u32 claim;
 	int flow_id;
 	int error;
 
@@ -82,22 +83,22 @@ static __noinline int new_flow(const struct packet *p, const struct lb_choice *c
 	s->service_id = choice->service_id;
 	s->backend_id = choice->backend.backend_id;
 	s->backend_generation = choice->backend.generation;
-	flow_begin(s, p,
-		   (choice->masquerade ? LB_FLOW_MASQUERADE : 0) | (steer ? LB_FLOW_STEERED : 0) |
-			   (choice->own_address ? LB_FLOW_OWN_ADDRESS : 0));
-	error = new_flow_reserve(s, flow_id);
+	claim = flow_begin(s, p,
+			   (choice->masquerade ? LB_FLOW_MASQUERADE : 0) | (steer ? LB_FLOW_STEERED : 0) |
+				   (choice->own_address ? LB_FLOW_OWN_ADDRESS : 0));
+	error = new_flow_reserve(s, flow_id, claim);
 	if (error) {
-		flow_release(s);
+		flow_release(s, claim);
 		return error == -EEXIST ? NEW_FLOW_COLLISION : NEW_FLOW_FULL;
 	}
 	if (steer)
-		error = flow_put(s, flow_id, FLOW_STEER_IN);
+		error = flow_put(s, flow_id, FLOW_STEER_IN, claim);
 	if (!error) {
 		flow_entry_rewrite(s, flow_id, FLOW_CLIENT_IN, &flow->rewrite);
-		error = flow_put(s, flow_id, FLOW_CLIENT_IN);
+		error = flow_put(s, flow_id, FLOW_CLIENT_IN, claim);
 	}
 	if (error) {
-		flow_release(s);
+		flow_release(s, claim);
 		return error == -EEXIST ? NEW_FLOW_RACED : NEW_FLOW_FULL;
 	}
 	count(LB_FLOW_NEW);

@@ -1,6 +1,15 @@
 // An entry counts only while its claim is its row's: leftovers are absent to every reader, and nobody takes a stranger's entry away.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { FlowFlag, type FlowState, LB_FLOW_STATE_SIZE, readFlowState, writeFlowState } from '../../src/datapath/layout.gen.ts';
+import {
+  FlowFlag,
+  type FlowState,
+  LB_FLOW_STATE_SIZE,
+  type Rewrite,
+  readFlowState,
+  readRewrite,
+  writeFlowState,
+  writeRewrite,
+} from '../../src/datapath/layout.gen.ts';
 import { CASES, CLIENT_PORT, endpoint, PORT, portsOf, segment, servicePort, TARGET_PORT } from './cluster.ts';
 import { Datapath } from './datapath.ts';
 import { expire } from './expire.ts';
@@ -25,6 +34,15 @@ function changeFlows(change: (state: FlowState) => Partial<FlowState>): void {
     if (state.claim !== 0) writeFlowState(rows, at, { ...state, ...change(state) });
   }
 }
+/** Changes every entry. */
+function changeEntries(change: (entry: Rewrite) => Rewrite): void {
+  const entries = datapath.map('flows');
+  for (const key of entries.keys()) {
+    const row = entries.get(key)!;
+    writeRewrite(row, 0, change(readRewrite(row)));
+    entries.set(key, row);
+  }
+}
 
 describe.each(CASES)('over $title', ({ addresses, transport }) => {
   const { client, clusterIP, externalIP, node } = addresses;
@@ -45,6 +63,19 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
     datapath.program(servicePort(addresses, transport));
     datapath.ingress(asks());
     changeFlows(change);
+    expect(datapath.egress(answers())).toMatchObject({ verdict: 'next', packet: octetsOf(answers()) });
+    datapath.program(moved);
+    expect(datapath.ingress(asks()).packet).toBePacket(changed(asks(), target));
+  });
+
+  test.each([
+    ['a free row', 0],
+    ['a row that is being filled or emptied', 0xffffffff],
+  ])('entries that were made of %s while it was so are absent, at both hooks', (_, claim) => {
+    datapath.program(servicePort(addresses, transport));
+    datapath.ingress(asks());
+    changeFlows(() => ({ claim }));
+    changeEntries((entry) => ({ ...entry, claim }));
     expect(datapath.egress(answers())).toMatchObject({ verdict: 'next', packet: octetsOf(answers()) });
     datapath.program(moved);
     expect(datapath.ingress(asks()).packet).toBePacket(changed(asks(), target));

@@ -123,7 +123,6 @@ function age(byNs = -2_000_000_000n): void {
   const view = viewOf(rows);
   for (let at = 0; at < rows.length; at += LB_FLOW_STATE_SIZE) {
     if (view.getUint32(at + 8, true) === 0) continue;
-    for (const field of [0, STARTED_NS_AT])
-      view.setBigUint64(at + field, view.getBigUint64(at + field, true) + byNs, true);
+    for (const field of [0, STARTED_NS_AT]) view.setBigUint64(at + field, view.getBigUint64(at + field, true) + byNs, true);
   }
 }

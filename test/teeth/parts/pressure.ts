@@ -8,7 +8,7 @@ const GUARD = 'guard.test.ts';
 export const PRESSURE: readonly Part[] = [
   part(
     'a full table makes room for a first packet',
-    { file: 'flow_claim.h', from: 'if (s->claim) {\n\t\tif (!flow_release(s))', to: 'if (s->claim) {\n\t\tif (1)' },
+    { file: 'flow_claim.h', from: 'if (!flow_release(s, claim))', to: 'if (1)' },
     EVICTION,
     /ten times its size of first packets takes no flow that is in use, and each is let in/,
     /a handshake in the midst of a flood comes to its end/,

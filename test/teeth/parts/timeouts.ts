@@ -121,8 +121,8 @@ export const TIMEOUTS: readonly Part[] = [
     'a flow that was silent for too long is ended',
     {
       file: 'expire.h',
-      from: 'if (flow_is_expired(s, pass->now_ns) && flow_release(s)) {',
-      to: 'if (flow_is_expired(s, pass->first) && flow_release(s)) {',
+      from: 'if (flow_is_expired(s, pass->now_ns) && flow_release(s, claim)) {',
+      to: 'if (flow_is_expired(s, pass->first) && flow_release(s, claim)) {',
     },
     'flow-life.test.ts',
     /silence ends a flow with all of its entries/,
