@@ -393,7 +393,7 @@ SEC("tcx/egress") int tc_egress(struct __sk_buff *skb)
 		skb->mark &= ~cfg_masquerade_mark;
 		if (flow.rewrite.flags & LB_REWRITE_PENDING) {
 			reason = snat_resolve(skb, &p, dev, &flow);
-			if (reason && flow.state->flags & LB_FLOW_GUARD)
+			if (reason && reason != LB_DROP_SNAT_RACED && flow.state->flags & LB_FLOW_GUARD)
 				flow_release(flow.state, flow.rewrite.claim); /* it has no other purpose */
 			if (reason)
 				return drop(skb, &p, reason, flow.state->service_id);

@@ -211,6 +211,7 @@ enum lb_flow_flag {
 	LB_FLOW_GUARD = 512,       /* no Service: a connection of the node whose port a flow of ours had taken (rule 6) */
 	/* with LB_FLOW_RESET: it was the backend who said so last, not the client */
 	LB_FLOW_BACKEND_RESET = 1024,
+	LB_FLOW_RESOLVING = 2048, /* a packet was first to look for that source: no other one does so meanwhile */
 };
 
 /*

@@ -64,28 +64,34 @@ __noinline int snat_take(struct __sk_buff *skb, const struct lb_flow_state *s, c
 	return flow_insert(&key, &reply);
 }
 
+/* The address that the flow's packets leave `dev` with; zero counts as none. 0, or the counter that names why not. */
+static __always_inline int snat_source(const struct packet *p, const struct lb_device *dev, const struct lb_flow_state *s,
+				       union lb_addr *source)
+{
+	*source = p->is_v4 ? dev->source_v4 : dev->source_v6;
+	if (s->flags & LB_FLOW_GUARD)
+		*source = s->client; /* it is the node's own already */
+	if (s->flags & LB_FLOW_OWN_ADDRESS && !host_alias(&s->client, source))
+		return LB_DROP_NO_ALIAS; /* the address left the node since the packet came in */
+	return lb_addr_is_zero(source) ? LB_DROP_NO_SOURCE : 0;
+}
+
 /*
- * Finds a source for the flow whose first packet leaves by `dev`, inserts the reply's entry, completes the request's.
- * 0, or the counter that names why not. The reply's entry is inserted first and only where nothing was: that is the reservation.
+ * Finds a source for the flow and inserts the reply's entry, first and only where nothing was: that is the reservation. 0, or the counter
+ * that names why not.
  */
-static __noinline int snat_resolve(struct __sk_buff *skb, const struct packet *p, const struct lb_device *dev, struct flow *flow)
+static __always_inline int snat_find(struct __sk_buff *skb, const struct packet *p, const struct lb_device *dev,
+				     const struct flow *flow)
 {
 	struct lb_flow_state *s = flow->state;
-	struct lb_flow_key key;
+	__u32 start, first, hash, step;
 	union lb_addr source;
 	__be16 port = 0;
-	__u32 start, first, hash, step;
-	int error = -EEXIST;
+	int error;
 
-	if (!s)
-		return LB_DROP_NO_SOURCE;
-	source = p->is_v4 ? dev->source_v4 : dev->source_v6;
-	if (s->flags & LB_FLOW_GUARD)
-		source = s->client; /* it is the node's own already */
-	if (s->flags & LB_FLOW_OWN_ADDRESS && !host_alias(&s->client, &source))
-		return LB_DROP_NO_ALIAS; /* the address left the node since the packet came in */
-	if (lb_addr_is_zero(&source))
-		return LB_DROP_NO_SOURCE;
+	error = snat_source(p, dev, s, &source);
+	if (error)
+		return error;
 	hash = snat_hash(s);
 	step = snat_step(hash);
 	first = bpf_ntohs(s->client_port);
@@ -93,30 +99,54 @@ static __noinline int snat_resolve(struct __sk_buff *skb, const struct packet *p
 	start = first >= cfg_snat_port_min && first <= cfg_snat_port_max && !(s->flags & LB_FLOW_GUARD) ?
 			first - cfg_snat_port_min :
 			hash % 65536;
+	error = -EEXIST;
 	for (__u32 i = 0; i < SNAT_PROBES && error == -EEXIST; i++) {
 		port = snat_range_port(start + i * step);
 		error = snat_take(skb, s, &flow->rewrite, &source, port);
 	}
 	if (error)
 		return error == -EEXIST ? LB_DROP_SNAT_EXHAUSTED : LB_DROP_FLOWS_FULL;
-
-	if (__sync_fetch_and_or(&s->flags, LB_FLOW_SNAT) & LB_FLOW_SNAT) {
-		/* Another CPU resolved this flow meanwhile; its choice stands, the client will send again. */
-		flow_key(&key, LB_IN, s->protocol, &s->backend, s->backend_port, &source, port);
-		bpf_map_delete_elem(&flows, &key);
+	/* The row was given to another flow meanwhile; what was inserted for this one is a leftover. */
+	if (*(const volatile __u32 *)&s->claim != flow->rewrite.claim)
 		return LB_DROP_SNAT_RACED;
-	}
 	s->source = source;
 	s->source_port = port;
-	flow->rewrite.address = source;
-	flow->rewrite.source_port = port;
-	flow->rewrite.destination_port = s->backend_port;
-	flow->rewrite.flags &= ~LB_REWRITE_PENDING;
-	key = p->key;
-	if (bpf_map_update_elem(&flows, &key, &flow->rewrite, BPF_EXIST))
-		return LB_DROP_FLOWS_FULL;
 	if (s->flags & LB_FLOW_GUARD)
 		count(LB_FLOW_GUARDED);
 	count(LB_SNAT_ALLOCATED);
 	return 0;
+}
+
+/*
+ * Completes the request's entry of a flow whose source is pending, and with it `flow`. 0, or the counter that names why not. One packet looks
+ * for the source; another that comes meanwhile is sent again by its client. Whoever finds an entry pending after that has read it too early,
+ * or it was made again from what was known before: the source stands.
+ */
+static __noinline int snat_resolve(struct __sk_buff *skb, const struct packet *p, const struct lb_device *dev, struct flow *flow)
+{
+	struct lb_flow_state *s = flow->state;
+	__u32 flags, flow_id, claim;
+	struct lb_flow_key key;
+	int reason;
+
+	if (!s)
+		return LB_DROP_NO_SOURCE;
+	flags = __sync_fetch_and_or(&s->flags, LB_FLOW_RESOLVING);
+	if (!(flags & LB_FLOW_SNAT)) {
+		if (flags & LB_FLOW_RESOLVING)
+			return LB_DROP_SNAT_RACED;
+		reason = snat_find(skb, p, dev, flow);
+		if (reason) {
+			__sync_fetch_and_and(&s->flags, ~LB_FLOW_RESOLVING);
+			return reason;
+		}
+		/* Source and port are there before the flag that says so: nobody makes an entry of half of them. */
+		__sync_fetch_and_or(&s->flags, LB_FLOW_SNAT);
+	}
+	flow_id = flow->rewrite.flow_id;
+	claim = flow->rewrite.claim;
+	flow_entry_rewrite(s, flow_id, FLOW_FORWARD_OUT, &flow->rewrite);
+	flow->rewrite.claim = claim;
+	key = p->key;
+	return bpf_map_update_elem(&flows, &key, &flow->rewrite, BPF_EXIST) ? LB_DROP_FLOWS_FULL : 0;
 }

@@ -319,6 +319,7 @@ export const FlowFlag = {
   LB_FLOW_OWN_ADDRESS: 256,
   LB_FLOW_GUARD: 512,
   LB_FLOW_BACKEND_RESET: 1024,
+  LB_FLOW_RESOLVING: 2048,
 } as const;
 
 /** enum lb_held_state */

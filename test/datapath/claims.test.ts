@@ -5,11 +5,13 @@ import {
   type FlowState,
   LB_FLOW_STATE_SIZE,
   type Rewrite,
+  RewriteFlag,
   readFlowState,
   readRewrite,
   writeFlowState,
   writeRewrite,
 } from '../../src/datapath/layout.gen.ts';
+import { u32 } from '../native/u32.ts';
 import { CASES, CLIENT_PORT, endpoint, PORT, portsOf, segment, servicePort, TARGET_PORT } from './cluster.ts';
 import { Datapath } from './datapath.ts';
 import { expire } from './expire.ts';
@@ -17,6 +19,8 @@ import { changed } from './packet/packet.ts';
 import { readPacket } from './packet/read-packet.ts';
 import './packet/to-be-packet.ts';
 import { octetsOf } from './packet/write-packet.ts';
+
+const LOOPBACK = u32(1); // ifindex: the device of a test run
 
 let datapath: Datapath;
 beforeAll(async () => {
@@ -107,11 +111,11 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
     expect(datapath.egress(answers()).packet).toBePacket(changed(answers(), { source: clusterIP, sourcePort: PORT }));
   });
 
-  test('two first packets of one flow at once: the second gives back the port it took, and is dropped by that name', () => {
+  test('two first packets of one flow at once: the second takes no port, and is dropped by that name', () => {
     datapath.program(servicePort(addresses, transport));
     const arrived = datapath.ingress(asks({ destination: externalIP }));
-    // As another processor leaves it between the two steps of resolving: it has a port, the entry is pending still.
-    changeFlows(({ flags }) => ({ flags: flags | FlowFlag.LB_FLOW_SNAT }));
+    // As it is while another processor looks for a port.
+    changeFlows(({ flags }) => ({ flags: flags | FlowFlag.LB_FLOW_RESOLVING }));
     const before = datapath.entries;
     const counted = datapath.counted(() => {
       expect(datapath.egress(arrived.packet, arrived.mark)).toMatchObject({ verdict: 'drop', packet: arrived.packet });
@@ -119,5 +123,32 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
     expect(counted).toEqual({ drop_snat_raced: 1 });
     expect(datapath.entries).toBe(before);
     expect(node).not.toBe(client);
+  });
+
+  test('a packet that finds its entry pending when the source is there already leaves by that source', () => {
+    datapath.program(servicePort(addresses, transport));
+    const sent = () => {
+      const arrived = datapath.ingress(asks({ destination: externalIP }));
+      return readPacket(datapath.egress(arrived.packet, arrived.mark).packet);
+    };
+    const first = sent();
+    changeEntries((entry) =>
+      entry.flags === 0 ? { ...entry, flags: RewriteFlag.LB_REWRITE_PENDING, address: new Uint8Array(16), sourcePort: 0 } : entry,
+    );
+    const before = datapath.entries;
+    const counted = datapath.counted(() => {
+      for (let i = 0; i < 2; i++) expect(sent()).toBePacket(first);
+    });
+    expect([counted, datapath.entries]).toEqual([{}, before]);
+  });
+
+  test('a flow that found no source looks again with its next packet', () => {
+    datapath.program(servicePort(addresses, transport));
+    const arrived = datapath.ingress(asks({ destination: externalIP }));
+    const device = datapath.map('devices').get(LOOPBACK)!;
+    datapath.map('devices').set(LOOPBACK, new Uint8Array(device).fill(0, 0, 32));
+    expect(datapath.counted(() => datapath.egress(arrived.packet, arrived.mark))).toEqual({ drop_no_source: 1 });
+    datapath.map('devices').set(LOOPBACK, device);
+    expect(datapath.counted(() => datapath.egress(arrived.packet, arrived.mark))).toEqual({ snat_allocated: 1 });
   });
 });

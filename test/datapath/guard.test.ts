@@ -1,5 +1,16 @@
 // Rule 6: a connection of the node whose port one of our flows has already, at the same remote end.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import {
+  Direction,
+  FlowFlag,
+  LB_FLOW_STATE_SIZE,
+  RewriteFlag,
+  readFlowKey,
+  readFlowState,
+  readRewrite,
+  writeFlowState,
+  writeRewrite,
+} from '../../src/datapath/layout.gen.ts';
 import { CASES, CLIENT_PORT, NODE_PORT, portsOf, segment, servicePort, TARGET_PORT } from './cluster.ts';
 import { Datapath } from './datapath.ts';
 import type { Packet } from './packet/packet.ts';
@@ -21,6 +32,23 @@ beforeEach(() => {
 afterAll(() => {
   for (const loaded of [datapath, withTwoPorts]) loaded.close();
 });
+/** Guarded flows become as they are while another processor looks for their port, but for the reply's entry, which comes first. */
+function asWhileResolving(): void {
+  const rows = datapath.map('flow_states').mmap();
+  const entries = datapath.map('flows');
+  for (let at = 0, row = 0; at < rows.length; at += LB_FLOW_STATE_SIZE, row++) {
+    const state = readFlowState(rows, at);
+    if (!(state.flags & FlowFlag.LB_FLOW_GUARD)) continue;
+    writeFlowState(rows, at, { ...state, flags: (state.flags & ~FlowFlag.LB_FLOW_SNAT) | FlowFlag.LB_FLOW_RESOLVING });
+    for (const key of entries.keys()) {
+      const entry = readRewrite(entries.get(key)!);
+      if (entry.flowId !== row || readFlowKey(key).direction !== Direction.LB_OUT) continue;
+      const pending = entries.get(key)!;
+      writeRewrite(pending, 0, { ...entry, flags: entry.flags | RewriteFlag.LB_REWRITE_PENDING });
+      entries.set(key, pending);
+    }
+  }
+}
 
 describe.each(CASES)('over $title', ({ addresses, transport }) => {
   const { client, node, endpoint } = addresses;
@@ -75,6 +103,16 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
       }
     });
     expect(counted).toEqual({});
+  });
+
+  test('two first packets at once: the second is dropped by name, and the first keeps its port', () => {
+    datapath.program(servicePort(addresses, transport));
+    const port = takePort();
+    const first = portsOf(readPacket(datapath.egress(fromNode(port)).packet)).sourcePort;
+    asWhileResolving();
+    const counted = datapath.counted(() => expect(datapath.egress(fromNode(port)).verdict).toBe('drop'));
+    expect(counted).toEqual({ drop_snat_raced: 1 });
+    expect(readPacket(datapath.ingress(toNode(first)).packet)).toBePacket(toNode(port));
   });
 
   test('is dropped by name when no other port is left, and gets one once there is', () => {

@@ -120,20 +120,28 @@ export const MASQUERADE: readonly Part[] = [
     'a flow that two processors resolve at once has one port',
     {
       file: 'snat.h',
-      from: 'if (__sync_fetch_and_or(&s->flags, LB_FLOW_SNAT) & LB_FLOW_SNAT) {',
-      to: '__sync_fetch_and_or(&s->flags, LB_FLOW_SNAT);\n\tif (0) {',
+      from: 'if (flags & LB_FLOW_RESOLVING)',
+      to: 'if (0)',
     },
     'claims.test.ts',
     /two first packets of one flow at once/,
   ),
   part(
-    'who comes second gives the port back',
-    {
-      file: 'snat.h',
-      from: 'bpf_map_delete_elem(&flows, &key);\n\t\treturn LB_DROP_SNAT_RACED;',
-      to: 'return LB_DROP_SNAT_RACED;',
-    },
+    'who comes second leaves by the port that the first has found',
+    { file: 'snat.h', from: 'if (!(flags & LB_FLOW_SNAT)) {', to: 'if (1) {' },
     'claims.test.ts',
-    /two first packets of one flow at once/,
+    /a packet that finds its entry pending when the source is there already/,
+  ),
+  part(
+    'who finds no source lets the next packet look',
+    { file: 'snat.h', from: '__sync_fetch_and_and(&s->flags, ~LB_FLOW_RESOLVING);', to: ';' },
+    'claims.test.ts',
+    /a flow that found no source looks again/,
+  ),
+  part(
+    'a guarded connection keeps its port when a second packet comes too early',
+    { file: 'hook_tc.h', from: 'reason != LB_DROP_SNAT_RACED && ', to: '' },
+    'guard.test.ts',
+    /two first packets at once/,
   ),
 ];
