@@ -245,6 +245,8 @@ static __always_inline void flow_track(const struct flow *flow, const struct pac
 	}
 	if (reply)
 		set |= LB_FLOW_REPLIED;
+	if (p->key.protocol == IPPROTO_UDP && !reply && flags & LB_FLOW_REPLIED)
+		set |= LB_FLOW_ESTABLISHED;
 	if (p->key.protocol == IPPROTO_TCP && p->fragment != PACKET_LATER_FRAGMENT)
 		flow_track_tcp(p, reply, flags, &set, &clear);
 	if (p->key.protocol == IPPROTO_SCTP && p->fragment != PACKET_LATER_FRAGMENT)

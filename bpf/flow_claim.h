@@ -9,8 +9,8 @@
 
 /*
  * Who goes first when there is no room; zero: never. What has ended or was silent for too long, then what nobody has answered, then
- * handshakes that the client has not finished: a flood of first packets takes the place of its own kind. As netfilter's early_drop
- * spares what is assured, connections that are established and datagrams that were answered stay.
+ * handshakes that the client has not finished and questions that were answered once (DNS): a flood of first packets takes the place of its
+ * own kind. As netfilter's early_drop spares what is assured, connections that are established and datagrams that go back and forth stay.
  */
 __noinline int flow_dispensability(const struct lb_flow_state *s, __u64 now_ns)
 {
@@ -23,7 +23,7 @@ __noinline int flow_dispensability(const struct lb_flow_state *s, __u64 now_ns)
 		return 3;
 	if (!(flags & LB_FLOW_REPLIED))
 		return 2;
-	return s->protocol != IPPROTO_UDP && !(flags & LB_FLOW_ESTABLISHED) ? 1 : 0;
+	return flags & LB_FLOW_ESTABLISHED ? 0 : 1;
 }
 
 static __always_inline struct lb_flow_state *flow_row(__u32 row)

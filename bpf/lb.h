@@ -200,7 +200,7 @@ struct lb_rewrite {
 
 enum lb_flow_flag {
 	LB_FLOW_REPLIED = 1,     /* a packet of the backend was seen */
-	LB_FLOW_ESTABLISHED = 2, /* TCP, SCTP: the client answered the backend's first packet */
+	LB_FLOW_ESTABLISHED = 2, /* the client went on after the backend's first packet */
 	LB_FLOW_CLIENT_FIN = 4,
 	LB_FLOW_BACKEND_FIN = 8,
 	LB_FLOW_RESET = 16,        /* TCP: RST; SCTP: ABORT or SHUTDOWN COMPLETE */
@@ -329,7 +329,7 @@ enum lb_counter {
 	LB_FLOW_NEW = 0,           /* flows created */
 	LB_FLOW_EXPIRED,           /* flows removed by age */
 	LB_FLOW_RESELECTED,        /* UDP flows moved because their backend left */
-	LB_FLOW_EVICTED,           /* flows ended to make room: never one that is established, or UDP that was answered */
+	LB_FLOW_EVICTED,           /* flows ended to make room: never one whose client went on after it was answered */
 	LB_FLOW_REPAIRED,          /* entries that a flow had lost, made again */
 	LB_FLOW_GUARDED,           /* connections of the node given another port because a flow of ours had theirs (rule 6) */
 	LB_SNAT_ALLOCATED,         /* source ports given out */

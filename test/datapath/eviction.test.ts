@@ -95,13 +95,26 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
     expect(ended.filter((port) => !left.has(port)).length).toBe(ROWS / 8);
   });
 
-  test.runIf(transport !== 'UDP')('a flood that is answered, by an endpoint that listens, takes no established flow', () => {
+  test('a flood that is answered, by an endpoint that listens, takes no established flow', () => {
     datapath.program(servicePort(addresses, transport));
     for (const port of portsInUse) establish(port);
     for (let i = 0; i < FLOOD; i++) {
       expect(datapath.ingress(asks(FIRST_FLOOD_PORT + i, 'S')).verdict).toBe('next');
       datapath.egress(answers(FIRST_FLOOD_PORT + i, 'SA'));
     }
+    expect(portsInUse.every((port) => clientPorts().has(port))).toBe(true);
+  });
+
+  test('connections that were answered once and went no further make room', () => {
+    datapath.program(servicePort(addresses, transport));
+    for (let i = 0; datapath.flows().length < ROWS; i++) {
+      datapath.ingress(asks(FIRST_FLOOD_PORT + i, 'S'));
+      datapath.egress(answers(FIRST_FLOOD_PORT + i, 'SA'));
+    }
+    const counted = datapath.counted(() => {
+      for (const port of portsInUse) establish(port);
+    });
+    expect(counted).toEqual({ flow_new: IN_USE, flow_evicted: IN_USE });
     expect(portsInUse.every((port) => clientPorts().has(port))).toBe(true);
   });
 

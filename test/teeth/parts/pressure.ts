@@ -14,10 +14,10 @@ export const PRESSURE: readonly Part[] = [
     /a handshake in the midst of a flood comes to its end/,
   ),
   part(
-    'what was answered is not evicted',
+    'what goes on after an answer is not evicted',
     {
       file: 'flow_claim.h',
-      from: 'return s->protocol != IPPROTO_UDP && !(flags & LB_FLOW_ESTABLISHED) ? 1 : 0;',
+      from: 'return flags & LB_FLOW_ESTABLISHED ? 0 : 1;',
       to: 'return 2;',
     },
     EVICTION,
