@@ -9,7 +9,9 @@
 #pragma once
 
 #include "host_alias.h"
-#include "hook_tc.h"
+#include "icmp.h"
+#include "nat.h"
+#include "tc_packet.h"
 
 /* The address inside an error is the one of the node too, unless the error is about something else. */
 static __noinline int host_rewrite_inner(struct __sk_buff *skb, const struct packet *p)

@@ -4,14 +4,14 @@ import { type Part, part } from '../part.ts';
 export const BRIDGE: readonly Part[] = [
   part(
     'on a bridge port only what is addressed to the bridge is ours',
-    { file: 'hook_tc.h', from: 'if (mac[i] != dev->mac[i])\n\t\t\treturn false;', to: ';' },
+    { file: 'tc_packet.h', from: 'if (mac[i] != dev->mac[i])\n\t\t\treturn false;', to: ';' },
     'bridge.test.ts',
     /a packet to another station passes unchanged/,
     /refuses only what is addressed to the bridge/,
   ),
   part(
     'elsewhere only what is addressed to this host is ours',
-    { file: 'hook_tc.h', from: 'return skb->pkt_type == PACKET_HOST;', to: 'return true;' },
+    { file: 'tc_packet.h', from: 'return skb->pkt_type == PACKET_HOST;', to: 'return true;' },
     'untouched.test.ts',
     /a packet that the network card saw but that is for another station passes unchanged/,
   ),
@@ -23,13 +23,13 @@ export const BRIDGE: readonly Part[] = [
   ),
   part(
     'a flow that came in by a bridge port steers its replies to the bridge',
-    { file: 'hook_tc.h', from: 'steer = dev->flags & LB_DEVICE_BRIDGE_PORT && !choice.masquerade;', to: 'steer = false;' },
+    { file: 'ingress_new.h', from: 'steer = dev->flags & LB_DEVICE_BRIDGE_PORT && !choice.masquerade;', to: 'steer = false;' },
     'bridge.test.ts',
     /the reply of an endpoint on the same bridge goes to the bridge/,
   ),
   part(
     'a masqueraded flow is not steered',
-    { file: 'hook_tc.h', from: 'LB_DEVICE_BRIDGE_PORT && !choice.masquerade;', to: 'LB_DEVICE_BRIDGE_PORT;' },
+    { file: 'ingress_new.h', from: 'LB_DEVICE_BRIDGE_PORT && !choice.masquerade;', to: 'LB_DEVICE_BRIDGE_PORT;' },
     'bridge.test.ts',
     /a pod that reaches itself is masqueraded, not steered/,
   ),

@@ -23,7 +23,11 @@ export const FLOWS: readonly Part[] = [
   ),
   part(
     'a packet that begins nothing and belongs to no flow is dropped at a frontend',
-    { file: 'hook_tc.h', from: 'return drop(skb, p, LB_DROP_NO_FLOW, frontend->service_id);', to: 'return leave(skb, dev, p);' },
+    {
+      file: 'ingress_new.h',
+      from: 'return drop(skb, p, LB_DROP_NO_FLOW, frontend->service_id);',
+      to: 'return leave(skb, dev, p);',
+    },
     LIFE,
     /that nobody knows .* is dropped by that name, unchanged/,
   ),
@@ -35,20 +39,20 @@ export const FLOWS: readonly Part[] = [
   ),
   part(
     'a packet to our SNAT range that nobody knows is dropped',
-    { file: 'hook_tc.h', from: 'return drop(skb, p, LB_DROP_NO_FLOW, 0);', to: 'return TCX_NEXT;' },
+    { file: 'ingress_new.h', from: 'return drop(skb, p, LB_DROP_NO_FLOW, 0);', to: 'return TCX_NEXT;' },
     'own-ports.test.ts',
     /that no flow explains \((TCP A|TCP SA|UDP ?)\)/,
   ),
   part(
     'a new connection to our SNAT range is for the stack to answer',
-    { file: 'hook_tc.h', from: 'if (p->key.protocol == IPPROTO_TCP && packet_opens(p))', to: 'if (0)' },
+    { file: 'ingress_new.h', from: 'if (p->key.protocol == IPPROTO_TCP && packet_opens(p))', to: 'if (0)' },
     'own-ports.test.ts',
     /that no flow explains \(TCP S\)/,
   ),
   part(
     'sockets of the host keep their ports',
     {
-      file: 'hook_tc.h',
+      file: 'ingress_new.h',
       from: 'if (known_to_socket(skb, &p->key, p->is_v4) || known_to_conntrack',
       to: 'if (known_to_conntrack',
     },
@@ -57,14 +61,18 @@ export const FLOWS: readonly Part[] = [
   ),
   part(
     'a node port of the host own connections passes in their midst',
-    { file: 'hook_tc.h', from: '(frontend->flags & LB_FRONTEND_NODE_PORT && known_to_socket(skb, &p->key, p->is_v4))', to: '0' },
+    {
+      file: 'ingress_new.h',
+      from: '(frontend->flags & LB_FRONTEND_NODE_PORT && known_to_socket(skb, &p->key, p->is_v4))',
+      to: '0',
+    },
     'own-ports.test.ts',
     /a packet to a socket of this node passes, whatever its port/,
   ),
   part(
     "netfilter's flows to our SNAT range pass",
     {
-      file: 'hook_tc.h',
+      file: 'ingress_new.h',
       from: 'p->is_v4) || known_to_conntrack(skb, &p->key, p->is_v4))\n\t\treturn TCX_NEXT;\n\tif (p->key.protocol',
       to: 'p->is_v4))\n\t\treturn TCX_NEXT;\n\tif (p->key.protocol',
     },
@@ -73,7 +81,7 @@ export const FLOWS: readonly Part[] = [
   ),
   part(
     "netfilter's connections to a frontend pass in their midst",
-    { file: 'hook_tc.h', from: 'if (known_to_conntrack(skb, &p->key, p->is_v4) ||\n', to: 'if (\n' },
+    { file: 'ingress_new.h', from: 'if (known_to_conntrack(skb, &p->key, p->is_v4) ||\n', to: 'if (\n' },
     'conntrack.test.ts',
     /over .* TCP > a packet in the midst of a connection to a ClusterIP passes unchanged/,
     /over .* TCP > a packet in the midst of a flow to a node port passes unchanged/,
@@ -81,7 +89,7 @@ export const FLOWS: readonly Part[] = [
   part(
     "netfilter's UDP flows with a reply pass at a node port",
     {
-      file: 'hook_tc.h',
+      file: 'ingress_new.h',
       from: 'known_to_conntrack(skb, &p->key, p->is_v4) == KNOWN_ANSWERED)\n\t\treturn TCX_NEXT;\n\n\tswitch',
       to: '0)\n\t\treturn TCX_NEXT;\n\n\tswitch',
     },
@@ -91,7 +99,7 @@ export const FLOWS: readonly Part[] = [
   part(
     'a UDP flow of netfilter without a reply is no reason to pass',
     {
-      file: 'hook_tc.h',
+      file: 'ingress_new.h',
       from: 'known_to_conntrack(skb, &p->key, p->is_v4) == KNOWN_ANSWERED)\n\t\treturn TCX_NEXT;\n\n\tswitch',
       to: 'known_to_conntrack(skb, &p->key, p->is_v4))\n\t\treturn TCX_NEXT;\n\n\tswitch',
     },

@@ -25,7 +25,7 @@ export const HOST_PORT: readonly Part[] = [
   ),
   part(
     'no alias leaves the node',
-    { file: 'hook_tc.h', from: 'return drop(skb, p, LB_DROP_HOST_PORT, 0);', to: 'return TCX_NEXT;' },
+    { file: 'tc_packet.h', from: 'return drop(skb, p, LB_DROP_HOST_PORT, 0);', to: 'return TCX_NEXT;' },
     FILE,
     /(ingress|egress) drops and counts what is no Service and no flow/,
     /pings are dropped, errors about nothing too/,
@@ -38,19 +38,23 @@ export const HOST_PORT: readonly Part[] = [
   ),
   part(
     "a flow of the host's port is always given another source",
-    { file: 'hook_tc.h', from: 'if (dev->flags & LB_DEVICE_HOST && !choice->masquerade) {', to: 'if (0) {' },
+    { file: 'ingress_new.h', from: 'if (dev->flags & LB_DEVICE_HOST && !choice->masquerade) {', to: 'if (0) {' },
     FILE,
     /without a detector the node's own address leaves, with a port of ours/,
   ),
   part(
     'source ranges mean the address behind the alias',
-    { file: 'hook_tc.h', from: 'host_alias(&p->key.source, client);', to: ';' },
+    { file: 'ingress_new.h', from: 'host_alias(&p->key.source, client);', to: ';' },
     FILE,
     /source ranges mean the address behind the alias/,
   ),
   part(
     'who comes by the host port is the node',
-    { file: 'hook_tc.h', from: 'dev->flags & LB_DEVICE_HOST ? LB_ORIGIN_NODE : LB_ORIGIN_EXTERNAL;', to: 'LB_ORIGIN_EXTERNAL;' },
+    {
+      file: 'ingress_new.h',
+      from: 'dev->flags & LB_DEVICE_HOST ? LB_ORIGIN_NODE : LB_ORIGIN_EXTERNAL;',
+      to: 'LB_ORIGIN_EXTERNAL;',
+    },
     FILE,
     /policy Local of an external frontend does not bind the node/,
   ),

@@ -20,7 +20,7 @@ export const MASQUERADE: readonly Part[] = [
   ),
   part(
     'the masquerade mark is set at ingress',
-    { file: 'hook_tc.h', from: 'skb->mark |= cfg_masquerade_mark;', to: ';' },
+    { file: 'ingress_new.h', from: 'skb->mark |= cfg_masquerade_mark;', to: ';' },
     FILE,
     LEAVES,
     /marks of others pass both hooks/,
@@ -40,7 +40,7 @@ export const MASQUERADE: readonly Part[] = [
   ),
   part(
     'a pod that is chosen for its own connection is masqueraded',
-    { file: 'hook_tc.h', from: 'choice->masquerade = true; /* hairpin', to: '; /* hairpin' },
+    { file: 'ingress_new.h', from: 'choice->masquerade = true; /* hairpin', to: '; /* hairpin' },
     FILE,
     /an endpoint that asks its own Service is answered by way of this node/,
   ),

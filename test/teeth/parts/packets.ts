@@ -193,7 +193,7 @@ export const PACKETS: readonly Part[] = [
   part(
     'where the IP header is, is said by the row of the device',
     {
-      file: 'hook_tc.h',
+      file: 'tc_packet.h',
       from: '\n\n\tresult = parse_packet((void *)(long)skb->data, (void *)(long)skb->data_end, dev->l2_length,',
       to: '\n\n\tresult = parse_packet((void *)(long)skb->data, (void *)(long)skb->data_end, ETH_HLEN,',
     },

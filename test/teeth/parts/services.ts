@@ -8,7 +8,7 @@ export const SERVICES: readonly Part[] = [
   part(
     'a port that a ClusterIP does not have is rejected',
     {
-      file: 'hook_tc.h',
+      file: 'ingress_new.h',
       from: '== KNOWN_ANSWERED ? TCX_NEXT : reject(skb, p, 0);',
       to: '== KNOWN_ANSWERED ? TCX_NEXT : TCX_NEXT;',
     },
@@ -17,14 +17,14 @@ export const SERVICES: readonly Part[] = [
   ),
   part(
     'an unallocated address of a ServiceCIDR is dropped',
-    { file: 'hook_tc.h', from: 'return drop(skb, p, LB_DROP_UNALLOCATED, 0);', to: 'return TCX_NEXT;' },
+    { file: 'ingress_new.h', from: 'return drop(skb, p, LB_DROP_UNALLOCATED, 0);', to: 'return TCX_NEXT;' },
     'cluster-addresses.test.ts',
     /an unallocated address of a ServiceCIDR is dropped/,
   ),
   part(
     'addresses outside of every ServiceCIDR pass',
     {
-      file: 'hook_tc.h',
+      file: 'ingress_new.h',
       from: '!packet_opens(p) || !address_is_in_service_cidr(&p->key.destination) ||',
       to: '!packet_opens(p) ||',
     },
@@ -33,7 +33,7 @@ export const SERVICES: readonly Part[] = [
   ),
   part(
     'an address of the node is the node, also where it is a ClusterIP',
-    { file: 'hook_tc.h', from: 'if (address_flags & LB_ADDRESS_NODE)', to: 'if (0)' },
+    { file: 'ingress_new.h', from: 'if (address_flags & LB_ADDRESS_NODE)', to: 'if (0)' },
     'cluster-addresses.test.ts',
     /an address that is a ClusterIP and bound on the node is the node/,
   ),
@@ -84,7 +84,7 @@ export const SERVICES: readonly Part[] = [
   part(
     'source ranges shut out',
     {
-      file: 'hook_tc.h',
+      file: 'ingress_new.h',
       from: 'if (frontend->flags & LB_FRONTEND_SOURCE_RANGES && !source_is_allowed(frontend->service_id, &client))',
       to: 'if (0)',
     },
@@ -100,7 +100,7 @@ export const SERVICES: readonly Part[] = [
   ),
   part(
     'frontends without source ranges let everybody in',
-    { file: 'hook_tc.h', from: 'if (frontend->flags & LB_FRONTEND_SOURCE_RANGES && !source', to: 'if (!source' },
+    { file: 'ingress_new.h', from: 'if (frontend->flags & LB_FRONTEND_SOURCE_RANGES && !source', to: 'if (!source' },
     'source-ranges.test.ts',
     /other frontends of the Service let everybody in/,
   ),

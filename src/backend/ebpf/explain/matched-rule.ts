@@ -96,7 +96,7 @@ export function ruleText(
   return `${destination} with port ${port}/${protocol} is no Service.`;
 }
 
-/** Whether the local detector takes a packet of this source for a pod's; as packet_origin() in hook_tc.h. */
+/** Whether the local detector takes a packet of this source for a pod's; as packet_origin() in ingress_new.h. */
 export function isDetectedAsPod(variables: ReadonlyMap<string, Uint8Array>, source: string, isPodDevice: boolean): boolean {
   const version = source.includes(':') ? 'v6' : 'v4';
   switch (numberOf(variables, `cfg_detector_${version}`)) {

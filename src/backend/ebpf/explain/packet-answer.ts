@@ -77,7 +77,7 @@ function sourceText(run: PacketRun, context: Context, isMasqueraded: boolean, se
   return 'It is to be masqueraded where it leaves.';
 }
 
-/** As frontend_candidates() in lookup.h and ingress_choose() in hook_tc.h decide. */
+/** As frontend_candidates() in lookup.h and ingress_choose() in ingress_new.h decide. */
 function whyMasqueraded({ between, sent }: PacketRun, { client, service, variables }: Context): string {
   if (between.destination === sent.source) return 'it goes back to the pod that sent it, which would answer itself';
   if (client.hostEnd) return "the node's own packets enter by an alias, which means nothing elsewhere";
