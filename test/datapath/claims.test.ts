@@ -140,6 +140,10 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
       for (let i = 0; i < 2; i++) expect(sent()).toBePacket(first);
     });
     expect([counted, datapath.entries]).toEqual([{}, before]);
+    changeEntries((entry) => {
+      expect(entry.flags & RewriteFlag.LB_REWRITE_PENDING).toBe(0);
+      return entry;
+    });
   });
 
   test('a flow that found no source looks again with its next packet', () => {

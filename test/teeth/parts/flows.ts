@@ -185,17 +185,23 @@ export const FLOWS: readonly Part[] = [
     'an entry counts only while its claim is that of its row',
     {
       file: 'flow.h',
-      from: 'return flow->state && flow->state->claim == flow->rewrite.claim;',
+      from: 'return flow->state && flow_is_claim(flow->rewrite.claim) && flow->state->claim == flow->rewrite.claim;',
       to: 'return flow->state != NULL;',
     },
     CLAIMS,
     /entries whose row .* are absent, at both hooks/,
   ),
   part(
+    'an entry made of a row that nobody has is absent',
+    { file: 'flow.h', from: 'return claim && claim != FLOW_BUSY;', to: 'return 1;' },
+    CLAIMS,
+    /entries that were made of .* while it was so are absent/,
+  ),
+  part(
     'a leftover is taken over',
     {
       file: 'flow.h',
-      from: '\tbpf_map_delete_elem(&flows, key);\n\treturn bpf_map_update_elem(&flows, key, rewrite, BPF_NOEXIST);',
+      from: '\tflow_forget(key, other.rewrite.claim);\n\treturn bpf_map_update_elem(&flows, key, rewrite, BPF_NOEXIST);',
       to: '\treturn -EEXIST;',
     },
     CLAIMS,

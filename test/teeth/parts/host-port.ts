@@ -32,7 +32,7 @@ export const HOST_PORT: readonly Part[] = [
   ),
   part(
     "a flow of the host's port leaves by the address behind the alias",
-    { file: 'snat.h', from: 'if (s->flags & LB_FLOW_OWN_ADDRESS && !host_alias(&s->client, &source))', to: 'if (0)' },
+    { file: 'snat.h', from: 'if (s->flags & LB_FLOW_OWN_ADDRESS && !host_alias(&s->client, source))', to: 'if (0)' },
     FILE,
     /without a detector the node's own address leaves, with a port of ours/,
   ),

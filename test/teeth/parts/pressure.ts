@@ -44,6 +44,22 @@ export const PRESSURE: readonly Part[] = [
     /without any packet the controller's rounds do it/,
   ),
   part(
+    'a flow that began after the round did is left alone',
+    {
+      file: 'expire.h',
+      from: '(__s64)(pass->now_ns - s->started_ns) > (__s64)FLOW_TOUCH_NS',
+      to: 'pass->now_ns != s->started_ns',
+    },
+    REPAIR,
+    /a flow that began after the round did/,
+  ),
+  part(
+    'a datagram that was answered once makes room',
+    { file: 'flow_claim.h', from: 'return flags & LB_FLOW_ESTABLISHED ? 0 : 1;', to: 'return 0;' },
+    EVICTION,
+    /connections that were answered once and went no further make room/,
+  ),
+  part(
     'an entry that is there is not written again',
     { file: 'flow.h', from: 'if (rewrite && rewrite->claim == claim)\n\t\t\tcontinue;', to: '' },
     REPAIR,
