@@ -9,7 +9,7 @@ import { counterName } from './counters.ts';
 import { HostNames } from './flow-list.ts';
 import type { PinnedTables } from './pinned-tables.ts';
 import { packetProtocol } from './refusal-log.ts';
-import { readServices, SERVICE_TABLES, type ServiceUnit } from './service-directory.ts';
+import { isCanary, readServices, SERVICE_TABLES, type ServiceUnit } from './service-directory.ts';
 
 export const MONITOR_TABLES = [...SERVICE_TABLES, 'host_aliases', 'monitor', 'monitored'] as const;
 
@@ -57,7 +57,9 @@ export class EventMonitor {
       if (record.length < LB_EVENT_SIZE) return;
       const event = readEvent(record);
       const kind = KIND_NAMES.get(event.kind);
-      if (kind !== undefined && event.timeNs >= sinceNs) onEvent(this.#names.describe(event, kind));
+      if (kind === undefined || event.timeNs < sinceNs) return;
+      const described = this.#names.describe(event, kind);
+      if (!isCanary(described.service)) onEvent(described);
     });
     Atomics.store(this.#kinds, 0, this.#mask);
     this.renew();

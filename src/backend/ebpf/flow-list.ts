@@ -9,7 +9,7 @@ import { monotonicNs } from '../../native/system.ts';
 import { isAlias } from './host-aliases.ts';
 import { isClosed, LiveFlows } from './live-flows.ts';
 import { requireFolder, type Tables, withTables } from './pinned-tables.ts';
-import { protocolName, readServices, SERVICE_TABLES, type ServiceUnit } from './service-directory.ts';
+import { isCanary, protocolName, readServices, SERVICE_TABLES, type ServiceUnit } from './service-directory.ts';
 import { keyText } from './service-tables.ts';
 import { countSockets } from './traffic-totals.ts';
 
@@ -42,7 +42,9 @@ export function readFlows(opened: Tables, nowNs: bigint, accepts: (flow: Flow) =
   const flows: Flow[] = [];
   for (const state of new LiveFlows(opened.map('flow_states')).flows()) {
     const generation = generations.getUint32(state.backendId * LB_BACKEND_STATE_SIZE, true);
-    const flow = flowOf(state, { service: services.get(state.serviceId) ?? null, generation, aliases, nowNs });
+    const service = services.get(state.serviceId) ?? null;
+    if (isCanary(service)) continue;
+    const flow = flowOf(state, { service, generation, aliases, nowNs });
     if (flow !== null && accepts(flow)) flows.push(flow);
   }
   return flows;

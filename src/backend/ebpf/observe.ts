@@ -7,12 +7,11 @@ import { type Frontend, FrontendFlag, LB_FLOW_STATE_SIZE, readFlowState } from '
 import { BpfLink } from '../../native/bpf-link.ts';
 import type { BpfMap } from '../../native/bpf-map.ts';
 import { Netlink } from '../../native/netlink.ts';
-import { CANARY_NAMESPACE } from './canary.ts';
 import { readCounters } from './counters.ts';
 import { clsactDevices, SOCKET_PROGRAMS } from './hooks.ts';
 import { folderInForce, withTables } from './pinned-tables.ts';
 import { type PinFolder, pinNames } from './pins.ts';
-import { PROTOCOL_NUMBERS } from './rows.ts';
+import { isCanary, protocolName } from './service-directory.ts';
 import { ServiceTables } from './service-tables.ts';
 import { TRAFFIC_TABLES, TrafficTotals } from './traffic-totals.ts';
 
@@ -20,9 +19,6 @@ import { TRAFFIC_TABLES, TrafficTotals } from './traffic-totals.ts';
 export type DatapathView = Omit<StatusReport, 'version' | 'proxyMode' | 'process'>;
 
 const NOTHING: DatapathView = { pinFolder: '', hooks: [], tables: [], drops: {}, events: {}, warnings: [] };
-const PROTOCOL_NAMES = new Map(
-  Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name as ServiceRow['protocol']]),
-);
 
 export function viewDatapath(bpffsRoot: string): DatapathView {
   const folder = folderInForce(bpffsRoot);
@@ -85,9 +81,9 @@ export function viewServices(bpffsRoot: string): ServiceRow[] {
     const traffic = new Map(new TrafficTotals().read(opened).services.map((one) => [one.service.id, one.traffic]));
     const tables = ServiceTables.of(opened);
     const serviceNamesById = tables.names();
-    const isCanary = ({ frontend }: { frontend: Frontend }): boolean =>
-      serviceNamesById.get(frontend.serviceId)?.namespaceName === CANARY_NAMESPACE;
-    const shown = [...tables.frontends()].filter((row) => !isCanary(row));
+    const shown = [...tables.frontends()].filter(
+      ({ frontend }) => !isCanary({ namespace: serviceNamesById.get(frontend.serviceId)?.namespaceName ?? '?' }),
+    );
     return shown.map(({ frontendKey, frontend }) => {
       const name = serviceNamesById.get(frontend.serviceId);
       const counts = traffic.get(frontend.serviceId);
@@ -98,7 +94,7 @@ export function viewServices(bpffsRoot: string): ServiceRow[] {
         type: typeOf(frontend),
         address: frontend.flags & FrontendFlag.LB_FRONTEND_NODE_PORT ? '*' : addressText(frontendKey.address),
         port: frontendKey.port,
-        protocol: PROTOCOL_NAMES.get(frontendKey.protocol) ?? 'TCP',
+        protocol: protocolName(frontendKey.protocol) ?? 'TCP',
         endpoints: endpointsOf(tables, frontend),
         connections: counts?.connections ?? null,
         active: counts?.active ?? null,

@@ -5,6 +5,7 @@ import { FrontendFlag, LB_BACKEND_SIZE, readBackend } from '../../datapath/layou
 import type { BpfMap } from '../../native/bpf-map.ts';
 import { isMapped } from '../../state/ip.ts';
 import type { IpFamily, Protocol } from '../../state/model.ts';
+import { CANARY_NAMESPACE } from './canary.ts';
 import type { Tables } from './pinned-tables.ts';
 import { PROTOCOL_NUMBERS } from './rows.ts';
 import { ServiceTables } from './service-tables.ts';
@@ -32,6 +33,10 @@ export const SERVICE_TABLES = [
   'service_stats',
   'backend_stats',
 ] as const;
+
+/** The canary is no Service of anybody's: no command shows it. */
+export const isCanary = (service: { readonly namespace: string } | null | undefined): boolean =>
+  service?.namespace === CANARY_NAMESPACE;
 
 const PROTOCOLS = new Map(Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name as Protocol]));
 

@@ -4,11 +4,11 @@ import { counterAt, fieldWord, wordAt, wordsOf } from '../../datapath/field-word
 import { LB_BACKEND_STATE_SIZE, LB_STATS_SIZE } from '../../datapath/layout.gen.ts';
 import type { BpfMap } from '../../native/bpf-map.ts';
 import type { ServiceReading } from '../backend.ts';
-import { CANARY_NAMESPACE } from './canary.ts';
 import { LiveFlows } from './live-flows.ts';
 import type { Tables } from './pinned-tables.ts';
 import {
   type BackendUnit,
+  isCanary,
   readBackends,
   readServices,
   SERVICE_TABLES,
@@ -70,24 +70,24 @@ export class TrafficTotals {
       return trafficOf(grown, active);
     };
     const reading = {
-      services: ofTheCluster([...services.values()]).map((service) => ({
-        service,
-        traffic: settled(serviceKey(service), serviceSums.get(service.id), serviceActive.get(service.id) ?? 0),
-      })),
-      backends: [...backends.values()].map((backend) => ({
-        backend,
-        service: services.get(backend.serviceId) ?? null,
-        traffic: settled(backendKey(backend), backendSums.get(backend.id), backendActive.get(backend.id) ?? 0),
-      })),
+      services: [...services.values()]
+        .filter((service) => !isCanary(service))
+        .map((service) => ({
+          service,
+          traffic: settled(serviceKey(service), serviceSums.get(service.id), serviceActive.get(service.id) ?? 0),
+        })),
+      backends: [...backends.values()]
+        .filter(({ serviceId }) => !isCanary(services.get(serviceId)))
+        .map((backend) => ({
+          backend,
+          service: services.get(backend.serviceId) ?? null,
+          traffic: settled(backendKey(backend), backendSums.get(backend.id), backendActive.get(backend.id) ?? 0),
+        })),
     };
     this.#former = sums;
     return reading;
   }
 }
-
-/** The canary is no Service of anybody's. */
-const ofTheCluster = (services: readonly ServiceUnit[]): ServiceUnit[] =>
-  services.filter(({ namespace }) => namespace !== CANARY_NAMESPACE);
 
 /** For metrics. */
 export function serviceReadings({ services }: TrafficReading): ServiceReading[] {
@@ -141,7 +141,7 @@ export function countSockets(opened: Tables, accepts: (service: ServiceUnit) => 
   let count = 0;
   for (const [id, open] of byService) {
     const service = services.get(id);
-    if (service && accepts(service)) count += open;
+    if (service && !isCanary(service) && accepts(service)) count += open;
   }
   return count;
 }

@@ -27,6 +27,10 @@ test('a row has its ends, its Service, its times and counters', () => {
   expect(flow).toMatchObject({ protocol: 'TCP', ageSeconds: 60, idleSeconds: 0.5, requestPackets: 2, replyBytes: 2 ** 34 });
 });
 
+test("the canary's flow is nobody's", () => {
+  expect(only({ serviceId: 3 })).toBe(undefined);
+});
+
 test('a flow that began a moment from now is not of negative age', () => {
   expect(only({ startedNs: NOW_NS + 4_000_000n })?.ageSeconds).toBe(0);
 });

@@ -23,7 +23,7 @@ import type { BpfMap } from '../../../src/native/bpf-map.ts';
 
 const ROWS = 16;
 
-/** Service 1 is default/web:http on port 80, with endpoints 1 and 2; service 2 is default/api:80 without any. */
+/** Service 1 is default/web:http on port 80, with endpoints 1 and 2; service 2 is default/api:80 without any; 3 is the canary. */
 export class TrafficTables implements Tables {
   readonly flows = new Uint8Array(ROWS * LB_FLOW_STATE_SIZE);
   readonly #serviceStats = new Uint8Array(ROWS * LB_STATS_SIZE);
@@ -34,13 +34,13 @@ export class TrafficTables implements Tables {
   whileRead: () => void = () => {};
 
   constructor() {
-    for (const id of [1, 2]) {
+    for (const id of [1, 2, 3]) {
       const address = addressOctets(`10.244.0.${id}`);
       writeBackend(this.#backends, id * LB_BACKEND_SIZE, {
         address,
         port: 8080,
         flags: 0,
-        serviceId: 1,
+        serviceId: id === 3 ? 3 : 1,
         backendId: id,
         generation: 0,
       });
@@ -64,14 +64,18 @@ export class TrafficTables implements Tables {
   #maps(): Record<string, object> {
     const mapped = (bytes: Uint8Array): object => ({ mmap: () => bytes, maxEntries: ROWS });
     return {
-      frontends: batch(LB_FRONTEND_KEY_SIZE, LB_FRONTEND_SIZE, [1, 2], (keys, values, i, id) => {
+      frontends: batch(LB_FRONTEND_KEY_SIZE, LB_FRONTEND_SIZE, [1, 2, 3], (keys, values, i, id) => {
         writeFrontendKey(keys, i * LB_FRONTEND_KEY_SIZE, { address: addressOctets(`10.96.0.${id}`), port: 80, protocol: 6 });
         writeFrontend(values, i * LB_FRONTEND_SIZE, { ...FRONTEND, serviceId: id });
       }),
-      service_names: batch(4, LB_SERVICE_NAME_SIZE, [1, 2], (keys, values, i, id) => {
+      service_names: batch(4, LB_SERVICE_NAME_SIZE, [1, 2, 3], (keys, values, i, id) => {
         keys.set(u32Bytes(id), i * 4);
-        const name = id === 1 ? { name: 'web', portName: 'http' } : { name: 'api', portName: '' };
-        writeServiceName(values, i * LB_SERVICE_NAME_SIZE, { namespaceName: 'default', ...name });
+        const names = [
+          { namespaceName: 'default', name: 'web', portName: 'http' },
+          { namespaceName: 'default', name: 'api', portName: '' },
+        ];
+        const canary = { namespaceName: '', name: 'canary', portName: 'udp' };
+        writeServiceName(values, i * LB_SERVICE_NAME_SIZE, names[id - 1] ?? canary);
       }),
       host_aliases: batch(16, 16, [], () => {}),
       backends: mapped(this.#backends),

@@ -90,3 +90,13 @@ test('metrics name a port by its number where it has no name', () => {
   expect(readings.map(({ service, port }) => `${service}:${port}`)).toEqual(['web:http', 'api:80']);
   expect(readings[0]).toMatchObject({ namespace: 'default', connections: 2, packets: 3 });
 });
+
+test("the canary's numbers are nobody's", () => {
+  tables.setServiceStats(3, { connections: 5n });
+  tables.setBackendStats(3, { connections: 5n, socketsOpen: 2n });
+  tables.setFlow(0, { serviceId: 3, backendId: 3, ...COUNTS });
+  const { services, backends } = totals.read(tables, true);
+  expect(services.map(({ service }) => service.name)).toEqual(['web', 'api']);
+  expect(backends.map(({ backend }) => backend.id)).toEqual([1, 2]);
+  expect(countSockets(tables, () => true)).toBe(0);
+});

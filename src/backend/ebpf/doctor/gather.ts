@@ -14,9 +14,9 @@ import { uplinks } from '../explain/node-routes.ts';
 import { numberOf, readRunningPrograms } from '../explain/running-programs.ts';
 import { fieldOffsets } from '../field-copy.ts';
 import { clsactDevices, SOCKET_PROGRAMS } from '../hooks.ts';
-import { folderInForce, openTables, type PinnedTables } from '../pinned-tables.ts';
+import { folderInForce, openTables, type PinnedTables, type Tables } from '../pinned-tables.ts';
 import { mountPoints, type PinFolder, pinNames } from '../pins.ts';
-import { PROTOCOL_NUMBERS } from '../rows.ts';
+import { isCanary, protocolName } from '../service-directory.ts';
 import { ServiceTables } from '../service-tables.ts';
 import type { DoctorFacts, HookFact, PortRange, ServiceFact } from './facts.ts';
 import { forwardChains, nftForwardDrops, xdpDevices } from './gather-network.ts';
@@ -145,13 +145,13 @@ function processesIn(root: string): number {
   return 0;
 }
 
-const PROTOCOL_NAMES = new Map(Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name]));
-
-function serviceFacts(pinned: PinnedTables): ServiceFact[] {
+/** A frontend each. */
+export function serviceFacts(pinned: Tables): ServiceFact[] {
   const tables = ServiceTables.of(pinned);
   const names = tables.names();
-  return [...tables.frontends()].map(({ frontendKey, frontend }): ServiceFact => {
+  return [...tables.frontends()].flatMap(({ frontendKey, frontend }): ServiceFact[] => {
     const name = names.get(frontend.serviceId);
+    if (name && isCanary({ namespace: name.namespaceName })) return []; // it has families that the cluster has not
     const has = (flag: number): boolean => (frontend.flags & flag) !== 0;
     const kind = has(FrontendFlag.LB_FRONTEND_NODE_PORT)
       ? 'NodePort'
@@ -160,15 +160,17 @@ function serviceFacts(pinned: PinnedTables): ServiceFact[] {
         : 'ClusterIP';
     const address = addressText(frontendKey.address);
     const shown = kind === 'NodePort' ? 'node port ' : address.includes(':') ? `[${address}]:` : `${address}:`;
-    return {
-      service: name ? `${name.namespaceName}/${name.name}` : `?/id ${frontend.serviceId}`,
-      port: `${name?.portName ?? ''} ${shown}${frontendKey.port}/${PROTOCOL_NAMES.get(frontendKey.protocol) ?? frontendKey.protocol}`.trim(),
-      ...{ kind, portNumber: frontendKey.port, family: address.includes(':') ? 'IPv6' : 'IPv4' },
-      hasEndpoints: has(FrontendFlag.LB_FRONTEND_HAS_ENDPOINTS),
-      isLocalPolicy: has(FrontendFlag.LB_FRONTEND_LOCAL_ONLY),
-      localEndpoints: frontend.local.count,
-      clusterEndpoints: frontend.cluster.count,
-    };
+    return [
+      {
+        service: name ? `${name.namespaceName}/${name.name}` : `?/id ${frontend.serviceId}`,
+        port: `${name?.portName ?? ''} ${shown}${frontendKey.port}/${protocolName(frontendKey.protocol) ?? frontendKey.protocol}`.trim(),
+        ...{ kind, portNumber: frontendKey.port, family: address.includes(':') ? 'IPv6' : 'IPv4' },
+        hasEndpoints: has(FrontendFlag.LB_FRONTEND_HAS_ENDPOINTS),
+        isLocalPolicy: has(FrontendFlag.LB_FRONTEND_LOCAL_ONLY),
+        localEndpoints: frontend.local.count,
+        clusterEndpoints: frontend.cluster.count,
+      },
+    ];
   });
 }
 
