@@ -109,19 +109,24 @@ describe('devices of a node', () => {
   });
 
   // A link follows its device into the other namespace, and still names the number that is another device's here.
-  test('are moved into another namespace, and another device takes their number', async () => {
+  test.each([
+    { turnout: 'is busy with something else, so that it hears of both at once', isDown: false },
+    { turnout: 'does not run', isDown: true },
+  ])('are moved into another namespace, and another device takes their number, while turnout $turnout', async ({ isDown }) => {
     const { namespace, turnout } = node;
     namespace.ip(`link add moved index ${INDEX} type veth peer name moved-peer`);
     await until('it is hooked', () => areInStep(node), 10_000);
-    // While the process is busy with something else, so that it hears of both at once.
+    if (devicesOf(node).some(({ ifname }) => ifname === 'p-spare')) namespace.ip('link del p-spare');
     const pid = turnout.instancePid;
-    process.kill(pid, 'SIGSTOP');
+    if (isDown) await turnout.stop();
+    else process.kill(pid, 'SIGSTOP');
     namespace.ip(`link set moved netns ${elsewhere.netns}`, `link add taker index ${INDEX} type veth peer name taker-peer`);
-    process.kill(pid, 'SIGCONT');
+    if (isDown) await turnout.start();
+    else process.kill(pid, 'SIGCONT');
     namespace.ip(`link set taker-peer netns ${spare.namespace.netns}`);
     const mac = macOf(namespace, 'taker');
     spare.namespace.ip(
-      ...['link del eth0', 'link set taker-peer name eth0', 'link set eth0 up'],
+      ...['link set taker-peer name eth0', 'link set eth0 up'],
       ...[`addr add ${spare.ipv4}/32 dev eth0`, `addr add ${spare.ipv6}/128 dev eth0`],
       ...[`neigh replace 169.254.1.1 lladdr ${mac} dev eth0`, `neigh replace fe80::1 lladdr ${mac} dev eth0`],
       ...['route add default via 169.254.1.1 dev eth0 onlink', '-6 route add default via fe80::1 dev eth0 onlink'],
@@ -130,6 +135,7 @@ describe('devices of a node', () => {
     await until('the one that took its number is hooked', () => areInStep(node), 10_000);
     await reachSpare();
     namespace.ip('link del taker');
+    elsewhere.ip('link del moved');
   });
 });
 

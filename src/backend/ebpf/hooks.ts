@@ -1,7 +1,8 @@
 // Programs on devices and cgroups, held by pinned links: they outlive the process, and the next one swaps its programs in.
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AttachPoint } from '../../native/addon.ts';
+import type { AttachPoint, LinkInfo } from '../../native/addon.ts';
+import { listTcxPrograms } from '../../native/attached-programs.ts';
 import { BpfLink } from '../../native/bpf-link.ts';
 import type { BpfObject } from '../../native/bpf-object.ts';
 import type { BpfProgram } from '../../native/bpf-program.ts';
@@ -55,7 +56,7 @@ export class Hooks {
     for (const direction of DIRECTIONS) {
       const program = this.#object.program(`${programs}_${direction}`);
       const pin = join(this.#pins.links, tcPinName(ifindex, direction));
-      if (this.#updatePinned(pin, program, (info) => info.ifindex === ifindex)) continue;
+      if (this.#updatePinned(pin, program, isOnDevice(ifindex, direction))) continue;
       if (!this.#usesClsact && this.#attachPinned(pin, program, { kind: 'tcx', ifindex, direction })) continue;
       // Not known by version but by trying: clsact works where tcx was refused.
       program.attach(clsactPoint(ifindex, direction)).close();
@@ -98,7 +99,7 @@ export class Hooks {
       const fault =
         this.#usesClsact && !existsSync(pin)
           ? clsactFault(ifindex, direction, program)
-          : linkFault(pin, program, (info) => info.ifindex === ifindex);
+          : linkFault(pin, program, isOnDevice(ifindex, direction));
       return fault === '' ? [] : [`${direction}: ${fault}`];
     });
   }
@@ -121,11 +122,7 @@ export class Hooks {
   }
 
   /** True when a live link of the right place was there. A dead one (its device is gone, its cgroup another) is removed. */
-  #updatePinned(
-    pin: string,
-    program: BpfProgram,
-    isRightPlace: (info: { ifindex: number; cgroupId: bigint }) => boolean,
-  ): boolean {
+  #updatePinned(pin: string, program: BpfProgram, isRightPlace: (info: LinkInfo) => boolean): boolean {
     if (!existsSync(pin)) return false;
     const link = BpfLink.openPinned(pin);
     try {
@@ -155,12 +152,14 @@ export class Hooks {
   }
 }
 
+/** A link follows its device into another namespace and names its number still, which may be another device's here: so the device is asked. */
+const isOnDevice =
+  (ifindex: number, direction: Direction) =>
+  (info: LinkInfo): boolean =>
+    info.ifindex === ifindex && listTcxPrograms(ifindex, direction).some(({ linkId }) => linkId === info.id);
+
 /** '' : the link is attached where it should be, and runs this very program. */
-function linkFault(
-  pin: string,
-  program: BpfProgram,
-  isRightPlace: (info: { ifindex: number; cgroupId: bigint }) => boolean,
-): string {
+function linkFault(pin: string, program: BpfProgram, isRightPlace: (info: LinkInfo) => boolean): string {
   if (!existsSync(pin)) return 'the pin of the link is gone';
   const link = BpfLink.openPinned(pin);
   try {
