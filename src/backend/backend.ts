@@ -41,6 +41,8 @@ export interface Backend {
   readonly pinPath?: string;
   /** Counters and table fill, for backends that have them. */
   reading?(): BackendReading;
+  /** What comparing has shown so far; null: nothing yet. */
+  verification?(): VerifyReport | null;
   /** Compares everything at once and puts right what differs. */
   verify?(): Promise<VerifyReport>;
   /** Can this mode run here? Found by trying, never by version. Changes nothing. */

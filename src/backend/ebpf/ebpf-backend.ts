@@ -288,13 +288,17 @@ export class EbpfBackend implements Backend {
   reading(): BackendReading {
     if (!this.#object) return { events: {}, drops: {}, tables: {}, services: [] };
     const services = serviceReadings(this.#totals.read(this.#object));
-    const verification = this.#selfCheck?.report();
+    const verification = this.verification();
     return {
       ...readCounters(this.#object.map('counters')),
       tables: this.#fill(),
       services,
       ...(verification && { verification }),
     };
+  }
+
+  verification(): VerifyReport | null {
+    return this.#selfCheck?.report() ?? null;
   }
 
   #fill(): TableFill {
