@@ -55,6 +55,8 @@ export class SelfCheck {
   #blindSpots: readonly BlindSpot[] | null = null;
   #looking: Promise<void> | null = null;
   #flying: Promise<void> | null = null;
+  #running: Promise<VerifyReport> | null = null;
+  #waiting: Promise<VerifyReport> | null = null;
 
   constructor(parts: SelfCheckParts) {
     this.#parts = parts;
@@ -86,8 +88,26 @@ export class SelfCheck {
     this.#timers.clear();
   }
 
-  /** Everything now, without pauses but for others to run. */
-  async run(): Promise<VerifyReport> {
+  /** Everything now, without pauses but for others to run. Who asks meanwhile shares the next run with all others who do. */
+  run(): Promise<VerifyReport> {
+    if (!this.#running) return this.#begin();
+    this.#waiting ??= this.#running
+      .catch(() => {})
+      .then(() => {
+        this.#waiting = null;
+        return this.#begin();
+      });
+    return this.#waiting;
+  }
+
+  #begin(): Promise<VerifyReport> {
+    this.#running = this.#run().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  async #run(): Promise<VerifyReport> {
     const before = this.#drift.total;
     await this.#canary();
     await this.#round(0);
@@ -119,6 +139,7 @@ export class SelfCheck {
       try {
         await work();
       } catch (error) {
+        if (this.#isClosed) return; // what it looked at is closed too
         this.#parts.logger.error('Self-verification failed; it is tried again', { err: error });
       }
       this.#repeat(Math.max(0, periodMs - (performance.now() - startMs)), periodMs, work);
@@ -135,6 +156,7 @@ export class SelfCheck {
       this.#drift.note(one);
     };
     await this.#checkLinks(note);
+    if (this.#isClosed) return;
     let sincePause = 0;
     for (const { rows, table } of this.#slices(note)) {
       if (table !== '') this.#drift.compared(table, rows);

@@ -188,6 +188,51 @@ describe('the self-check', () => {
     }
   });
 
+  test('runs once at a time when asked; who asks meanwhile shares one run that begins after', async () => {
+    let [under, runs] = [0, 0];
+    const { check } = checkOf({
+      canary: async () => {
+        expect(++under).toBe(1);
+        runs++;
+        await new Promise((resolve) => setImmediate(resolve));
+        under--;
+        return [];
+      },
+      blindSpots: async () => {
+        expect(under).toBe(0);
+        return [];
+      },
+    });
+    const reports = await Promise.all([check.run(), check.run(), check.run(), check.run()]);
+    expect(runs).toBe(2);
+    expect(reports.map(({ rounds }) => rounds)).toEqual([1, 2, 2, 2]);
+    await check.run();
+    expect(runs).toBe(3);
+  });
+
+  test('ends in silence when it is closed in the middle: tables and links are closed with it', async () => {
+    vi.useFakeTimers();
+    try {
+      const closed = (): never => {
+        if (isClosed) throw new Error('the map is closed');
+        return [] as never;
+      };
+      let isClosed = false;
+      const counts = { count: () => closed() };
+      const { check, lines } = checkOf({ counts: [counts], periodMs: 1000, links: () => [1] });
+      check.start();
+      await vi.advanceTimersToNextTimerAsync(); // the canary
+      vi.advanceTimersByTime(1000); // a round has looked at its first links
+      isClosed = true;
+      check.close();
+      await vi.runAllTimersAsync();
+      expect(lines).toEqual([]);
+      expect(check.report().rounds).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test('goes on after a part of it failed', async () => {
     vi.useFakeTimers();
     try {
