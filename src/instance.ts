@@ -6,6 +6,8 @@ import { TurnoutError } from './errors.ts';
 const NAME = 'turnout';
 const ANSWER_MS = 1000;
 const MAX_REQUEST = 64 * 1024;
+/** Who connects has asked, and has taken the answer, within this time of silence: connections cost files, and anybody may make them. */
+const SILENCE_MS = 5000;
 
 /** A leading NUL makes an address abstract: no file, nothing to clean up. */
 const addressOf = (name: string): string => `\0${name}`;
@@ -61,9 +63,11 @@ export async function holdName<Facts>(
   facts: () => Facts,
   taken: (other: Facts | null) => Error,
   answer: InstanceAnswer = unknownRequest,
+  silenceMs = SILENCE_MS,
 ): Promise<{ close(): void }> {
   const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => {});
+    socket.setTimeout(silenceMs, () => socket.destroy());
     socket.write(`${JSON.stringify(facts())}\n`);
     let text = '';
     let isAsked = false;
@@ -73,7 +77,11 @@ export async function holdName<Facts>(
       if (text.length > MAX_REQUEST) socket.destroy();
       if (end < 0 || isAsked) return;
       isAsked = true;
-      void answered(answer, text.slice(0, end)).then((line) => socket.end(line));
+      socket.setTimeout(0); // an answer may take its time
+      void answered(answer, text.slice(0, end)).then((line) => {
+        socket.end(line);
+        socket.setTimeout(silenceMs, () => socket.destroy());
+      });
     });
     socket.on('end', () => {
       if (!isAsked) socket.end();

@@ -132,4 +132,21 @@ describe('who asks', () => {
       return [await runningInstance(), (await refusal(holdNode(() => facts))).message];`);
     expect(result).toEqual([null, 'another turnout already serves this node']);
   });
+
+  test('lets go of who connects and says nothing, or never takes the answer, and not of who waits for a slow one', async () => {
+    const result = await alone(`
+      const { holdName } = await import(${JSON.stringify(source)});
+      const { connect } = await import('node:net');
+      const slow = () => new Promise((resolve) => setTimeout(() => resolve('late'), 600));
+      await holdName('turnout', () => facts, () => new Error('taken'), slow, 200);
+      const silent = connect({ path: '\\0turnout', allowHalfOpen: true });
+      const asking = connect({ path: '\\0turnout', allowHalfOpen: true });
+      asking.write('{"ask":"x"}\\n'); // and never ends
+      silent.resume();
+      let text = '';
+      asking.on('data', (data) => (text += data));
+      await Promise.all([once(silent, 'end'), once(asking, 'end')]);
+      return [text.includes('late'), await askInstance({ ask: 'x' }, 5000)];`);
+    expect(result).toEqual([true, 'late']);
+  });
 });
