@@ -230,6 +230,8 @@ describe('a running turnout', () => {
     ];
     expect(hooks('proven')).toEqual([...of('connect', 'getpeername', 'recvmsg', 'sendmsg'), ...there, ...back].sort());
     expect(node1.turnout.services().filter(({ name }) => name === 'canary')).toEqual([]);
+    expect(node1.turnout.run('flows')).not.toContain('canary');
+    expect(node1.turnout.run('top', '--once', '--interval=100ms', '--backends')).not.toContain('canary');
 
     namespace.run('iptables', '-I', 'INPUT', '-i', 'turnout1', '-j', 'DROP');
     expect(hooks('unproven')).toEqual(expect.arrayContaining(back));
@@ -240,6 +242,29 @@ describe('a running turnout', () => {
     expect(hooks('failed')).toEqual(there);
     namespace.run('ip', 'route', 'replace', ...route);
     expect(verify().status).toBe(0);
+  });
+
+  test('puts its rule back into a FORWARD chain that somebody emptied', async () => {
+    const { namespace } = node1;
+    const rules = (command: string): string => namespace.run(command, '-S');
+    for (const command of ['iptables', 'ip6tables']) {
+      const before = rules(command);
+      namespace.run(command, '-F', 'FORWARD');
+      expect(rules(command)).not.toEqual(before);
+      const told = verify();
+      expect(told.problems).toEqual(['the last round found 1 row or link that differed']);
+      expect(told.recentDrift.at(-1)).toMatchObject({
+        table: 'forward',
+        kind: 'missing',
+        row: `${command} FORWARD`,
+        failure: '',
+      });
+      expect(rules(command)).toEqual(before);
+      namespace.run(command, '-F', 'TURNOUT-FORWARD');
+      expect(verify().status).toBe(1);
+      expect(rules(command)).toEqual(before);
+    }
+    expect(verify()).toMatchObject({ status: 0, lastRound: { drift: 0 } });
   });
 
   test('attaches links again that somebody detached or whose pins somebody removed', async () => {

@@ -170,7 +170,7 @@ export class EbpfBackend implements Backend {
 
   /** It begins after the first pass, which writes the canary's rows too. */
   async #prepareSelfCheck(object: BpfObject, hooks: Hooks): Promise<void> {
-    if (!this.#programmer || !this.#network) throw new Error('self-check before its parts');
+    if (!this.#programmer || !this.#network || !this.#forwardRule) throw new Error('self-check before its parts');
     const canary = this.#cgroup === '' ? null : new SocketCanary();
     if (canary) {
       this.#closers.push(() => canary.close());
@@ -191,6 +191,7 @@ export class EbpfBackend implements Backend {
         packetCanary,
         cgroup: this.#cgroup,
         tables: this.#verified,
+        forward: this.#forwardRule,
         logger: this.#logger,
       },
       programmed: this.#programmer.programmed,

@@ -3,8 +3,10 @@
 import { readFileSync } from 'node:fs';
 import type { Logger } from '../../log.ts';
 import { type Ran, runTool } from './tool.ts';
+import type { Drift } from './verify.ts';
 
 const CHAIN = 'TURNOUT-FORWARD';
+const RULES = 2; // of the chain
 /** By family: the command, its legacy variant, and where the kernel lists the legacy tables that are in use. */
 const FAMILIES = [
   { command: 'iptables', legacy: 'iptables-legacy', names: '/proc/self/net/ip_tables_names' },
@@ -43,10 +45,25 @@ export class ForwardRule {
   readonly #mark: number;
   readonly #logger: Logger;
   readonly #reported = new Set<string>();
+  readonly #wasInForce = new Set<string>(); // commands that have set it
 
   constructor(mark: number, logger: Logger) {
     this.#mark = mark;
     this.#logger = logger;
+  }
+
+  /** Looks for the rule where it was once, and puts it back, as after a reload of the firewall. Resolves with how many were looked at. */
+  async check(onDrift: (drift: Drift) => void): Promise<number> {
+    for (const command of [...this.#wasInForce]) {
+      const [jump, chain] = await Promise.all([
+        runTool(command, ['-w', '5', '-C', ...JUMP]),
+        runTool(command, ['-w', '5', '-S', CHAIN]),
+      ]);
+      if (jump.status === 0 && chain.stdout.split('-j ACCEPT').length > RULES) continue;
+      const failure = await this.#ensure(command);
+      onDrift({ table: 'forward', kind: 'missing', row: `${command} FORWARD`, expected: `-j ${CHAIN}`, found: '', failure });
+    }
+    return this.#wasInForce.size;
   }
 
   /** Idempotent. A host without iptables has no such chain to pass; that, and failure, is reported once. */
@@ -54,16 +71,21 @@ export class ForwardRule {
     await Promise.all(forwardCommands().map((command) => this.#ensure(command)));
   }
 
-  async #ensure(command: string): Promise<void> {
+  /** '' or why not. */
+  async #ensure(command: string): Promise<string> {
     const restored = await runTool(`${command}-restore`, ['-w', '5', '--noflush'], chainText(this.#mark));
     if (restored.status !== 0) return this.#report(command, restored);
-    if ((await runTool(command, ['-w', '5', '-C', ...JUMP])).status === 0) return;
-    const inserted = await runTool(command, ['-w', '5', '-I', ...JUMP]);
-    if (inserted.status !== 0) this.#report(command, inserted);
+    if ((await runTool(command, ['-w', '5', '-C', ...JUMP])).status !== 0) {
+      const inserted = await runTool(command, ['-w', '5', '-I', ...JUMP]);
+      if (inserted.status !== 0) return this.#report(command, inserted);
+    }
+    this.#wasInForce.add(command);
+    return '';
   }
 
-  #report(command: string, { status, stderr }: Ran): void {
-    if (this.#reported.has(command)) return;
+  #report(command: string, { status, stderr }: Ran): string {
+    const failure = stderr.trim() || `${command} ended with ${status}`;
+    if (this.#reported.has(command)) return failure;
     this.#reported.add(command);
     if (status === -1) this.#logger.info('No FORWARD rule: the command is missing', { command });
     else
@@ -71,6 +93,7 @@ export class ForwardRule {
         command,
         stderr,
       });
+    return failure;
   }
 }
 

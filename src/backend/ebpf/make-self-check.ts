@@ -5,6 +5,7 @@ import type { BpfObject } from '../../native/bpf-object.ts';
 import { findBlindSpots } from './blind-spots.ts';
 import type { SocketCanary } from './canary.ts';
 import type { PacketCanary } from './canary-packets.ts';
+import type { ForwardRule } from './forward-rule.ts';
 import type { Hooks } from './hooks.ts';
 import { checkLinks } from './link-check.ts';
 import type { NodeNetwork } from './node-network.ts';
@@ -22,6 +23,7 @@ export interface SelfCheckMakings {
   readonly programmed: Programmed;
   /** Those of other owners, beside the Services' and `devices`. */
   readonly tables: readonly VerifiedTable[];
+  readonly forward: Pick<ForwardRule, 'check'>;
   readonly cgroup: string; // where the socket path is attached; '' : nowhere
   readonly canary: SocketCanary | null;
   readonly packetCanary: PacketCanary | null;
@@ -36,13 +38,15 @@ const PACKETS = 'no packet of ours goes through it; its link and its program are
 const RELEASE = 'what it does shows nowhere; its link and its program are compared';
 
 export function makeSelfCheck(makings: SelfCheckMakings): SelfCheck {
-  const { object, hooks, network, programmed, tables, cgroup, canary, packetCanary, fill, refused, periodMs, logger } = makings;
+  const { object, hooks, network, programmed, tables, forward, cgroup, canary, packetCanary, fill, refused, periodMs, logger } =
+    makings;
   const affinity = object.map('affinity');
   const clients = new TableCount(affinity);
   return new SelfCheck({
     tables: [...verifiedServices(object, programmed), network.verified, ...tables],
     counts: [clients],
     links: (onDrift) => checkLinks({ hooks, devices: () => network.hookedPlaces(), cgroup }, onDrift),
+    forward: (onDrift) => forward.check(onDrift),
     canary: async () => (await Promise.all([canary?.run() ?? [], packetCanary?.run() ?? []])).flat(),
     unproven: [
       { hook: 'tc_ingress, tc_egress (other devices)', detail: PACKETS },

@@ -16,6 +16,8 @@ export interface SelfCheckParts {
   readonly counts: readonly { count(): Iterable<number> }[];
   /** Looks at all links, in parts: yields how many. */
   readonly links: (onDrift: (drift: Drift) => void) => Iterable<number>;
+  /** Looks at the rules in others' chains; resolves with how many. */
+  readonly forward: (onDrift: (drift: Drift) => void) => Promise<number>;
   readonly canary: () => Promise<readonly CanaryProof[]>;
   /** Hooks that no canary proves, and why. */
   readonly unproven: readonly { readonly hook: string; readonly detail: string }[];
@@ -156,6 +158,7 @@ export class SelfCheck {
       this.#drift.note(one);
     };
     await this.#checkLinks(note);
+    if (!this.#isClosed) this.#drift.compared('forward', await this.#parts.forward(note));
     if (this.#isClosed) return;
     let sincePause = 0;
     for (const { rows, table } of this.#slices(note)) {

@@ -122,6 +122,7 @@ describe('the self-check', () => {
         tables: [],
         counts: [],
         links: () => [],
+        forward: async () => 0,
         canary: async () => [],
         unproven: [],
         blindSpots: async () => [],

@@ -60,7 +60,7 @@ function lookAtProcess({ process, pinFolder, ownVersion, healthz }: DoctorFacts)
 function lookAtHooks(facts: DoctorFacts): Remark[] {
   const remarks: Remark[] = [];
   const advice =
-    'A running turnout attaches again at its next full resync; restart it to have that now, and find out who detached it.';
+    'A running turnout attaches again within seconds, or at `turnout verify` where --ebpf-verify-period is 0s. Find out who detached it.';
   for (const ifindex of facts.wanted) {
     const name = deviceName(facts, ifindex);
     if (!facts.devices.some((device) => device.ifindex === ifindex)) continue; // gone; its row goes with the next look

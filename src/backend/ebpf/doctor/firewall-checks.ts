@@ -18,7 +18,7 @@ function lookAtChain({ command, policy, rules }: ForwardFact): Remark[] {
   const before = ours < 0 ? rules : rules.slice(0, ours);
   const everything = before.find((rule) => UNCONDITIONAL.test(rule));
   const again =
-    'turnout puts its rule back, in front, at its next full resync; restart it to have that now. Let what changes the firewall keep the rule.';
+    'A running turnout puts its rule back, in front, with its next comparison; `turnout verify` has that now. Let what changes the firewall keep the rule.';
   if (everything !== undefined) {
     return [
       {
