@@ -1,7 +1,7 @@
 // Somebody else changes tables and detaches links of a running turnout: it notices, puts it right, counts it and says so.
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Cluster, type ClusterNode, type Pod } from '../../lab/cluster.ts';
 import { serve, serviceWithSlices } from '../../lab/service.ts';
@@ -357,6 +357,20 @@ describe('a running turnout', () => {
     expect(told.canaries.filter(({ state }) => state === 'failed').map(({ hook }) => hook)).toContain('sendmsg6');
     expect(node1.turnout.logSinceStart).toMatch(/"A hook does not do its work" hook="connect4"/);
     expect(node1.turnout.run('status')).toMatch(/Canary: +FAILED: connect4/);
+  });
+
+  test('takes a canary for no proof where its own cgroup is left to the packet path', async () => {
+    const { cgroup } = node1.namespace;
+    await restart(ON_REQUEST, `--ebpf-cgroup-root=${dirname(cgroup)}`, `--ebpf-socket-path-exclude=/${basename(cgroup)}`);
+    const told = verify();
+    expect(told.status, told.problems.join()).toBe(0);
+    expect(told.canaries).toContainEqual(
+      expect.objectContaining({
+        hook: 'connect4',
+        state: 'unproven',
+        detail: expect.stringContaining('--ebpf-socket-path-exclude'),
+      }),
+    );
   });
 
   test('says which table is full, keeps what was in force, and goes on when there is room', async () => {

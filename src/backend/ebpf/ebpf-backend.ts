@@ -195,6 +195,7 @@ export class EbpfBackend implements Backend {
         logger: this.#logger,
       },
       programmed: this.#programmer.programmed,
+      isExcluded: () => this.#excludedCgroups?.coversThisProcess ?? false,
       fill: () => this.#fill(),
       refused: () => this.#refused,
       periodMs: this.#config.ebpf.verifyPeriodMs,

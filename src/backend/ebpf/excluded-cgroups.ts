@@ -1,10 +1,11 @@
 // Keeps `excluded_cgroups` in step with the cgroups that match ebpf.socketPath.exclude, as folders come and go.
-import { type FSWatcher, readdirSync, statSync, watch } from 'node:fs';
-import { join } from 'node:path';
+import { type FSWatcher, readdirSync, readFileSync, statSync, watch } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { CgroupPatterns, type CgroupProgress } from '../../config/cgroup-pattern.ts';
 import { u32Bytes, u64Bytes, viewOf } from '../../datapath/bytes.ts';
 import type { Logger } from '../../log.ts';
 import type { BpfMap } from '../../native/bpf-map.ts';
+import { mountPoints } from './pins.ts';
 
 export interface ExcludedCgroupsOptions {
   readonly map: Pick<BpfMap, 'keys' | 'set' | 'delete'>;
@@ -49,6 +50,19 @@ export class ExcludedCgroups {
   /** Ids that should be in the table. */
   get ids(): ReadonlyMap<bigint, string> {
     return this.#rows;
+  }
+
+  /** Whether this process is one of those that are left to the packet path; false where its own cgroup cannot be seen. */
+  get coversThisProcess(): boolean {
+    if (this.#rows.size === 0) return false;
+    const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '';
+    return mountPoints('cgroup2').some((mount) => {
+      for (let path = join(mount, own); path.length > mount.length; path = dirname(path)) {
+        const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+        if (found && this.#rows.has(found.ino)) return true;
+      }
+      return false;
+    });
   }
 
   /** Looks at all that may match, and follows it from now on. Again: in case something was missed, or somebody touched the rows. */
