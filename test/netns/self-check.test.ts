@@ -9,7 +9,7 @@ import { until } from '../../lab/turnout.ts';
 import { detachPinned } from '../../src/backend/ebpf/hooks.ts';
 import { frontendKeyBytes } from '../../src/backend/ebpf/service-tables.ts';
 import type { VerifyReport } from '../../src/cli/verify-table.ts';
-import { addressOctets } from '../../src/datapath/address.ts';
+import { addressOctets, addressText } from '../../src/datapath/address.ts';
 import { u32Bytes, u64Bytes, viewOf } from '../../src/datapath/bytes.ts';
 import {
   LB_BACKEND_SIZE,
@@ -69,9 +69,14 @@ describe('a running turnout', () => {
     ]);
   });
   afterAll(() => cluster?.close());
+  const canaryPorts = (): number =>
+    withMap('frontends', (map) => map.keys().filter((key) => addressText(key.subarray(0, 16)) === '::1').length);
+
   async function restart(...flags: string[]): Promise<void> {
     await node1.turnout.stop();
+    expect(canaryPorts()).toBe(0); // they may be anybody's now
     await node1.turnout.start([...FLAGS, ...flags]);
+    expect(canaryPorts()).toBe(2);
   }
 
   /** `turnout verify` on the node, and how it ended. */

@@ -173,7 +173,7 @@ export class EbpfBackend implements Backend {
     if (!this.#programmer || !this.#network || !this.#forwardRule) throw new Error('self-check before its parts');
     const canary = this.#cgroup === '' ? null : new SocketCanary();
     if (canary) {
-      this.#closers.push(() => canary.close());
+      this.#closers.push(() => this.#endCanary(canary));
       await canary.open();
     }
     const packetCanary = this.#hostPort && new PacketCanary(object.map('flow_states'));
@@ -202,6 +202,16 @@ export class EbpfBackend implements Backend {
     });
     this.#selfCheck = selfCheck;
     this.#closers.push(() => selfCheck.close());
+  }
+
+  /** Its ports are ports of the node's loopback addresses, which are free for others now. */
+  #endCanary(canary: SocketCanary): void {
+    try {
+      if (this.#isSynced) this.#programmer?.withdrawOwn(canary.units);
+    } catch (error) {
+      this.#logger.warn('The canary stays in the tables until the next start', { err: error });
+    }
+    canary.close();
   }
 
   #startServices(object: BpfObject, tables: ProgrammerTables): void {

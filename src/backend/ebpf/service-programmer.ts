@@ -128,6 +128,12 @@ export class ServiceProgrammer {
     this.#own = new Map(units.map((unit) => [unit.key, unit]));
   }
 
+  /** Takes units of ours out: when their listeners go, their addresses and ports may become somebody's. */
+  withdrawOwn(units: readonly ServicePort[]): void {
+    const nothing = { servicePorts: new Map(), healthChecks: new Map(), serviceCIDRs: [], node: null };
+    this.sync(nothing, { full: false, upserted: new Set(), removed: new Set(units.map(({ key }) => key)) });
+  }
+
   sync(desired: DesiredState, changes: Changes): SyncReport {
     this.#settle();
     const own = this.#own;

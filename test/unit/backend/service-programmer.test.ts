@@ -53,6 +53,22 @@ function programmed({
   };
 }
 
+describe('units of our own', () => {
+  const CANARY = unitOf({ namespace: '', name: 'canary', clusterIP: '', externalIPs: ['::1'], port: 40_000 });
+
+  test('come with the first full pass, are counted in no report, and can be taken out again alone', () => {
+    const { memory, programmer, full } = programmed();
+    const keys = (): string[] => [...memory.frontends()].map(({ key }) => key).sort();
+    full(WEB);
+    const before = keys();
+    programmer.setOwnUnits([CANARY]);
+    expect(full()).toMatchObject({ servicePortsWritten: 0, servicePortsRemoved: 0, failures: [] });
+    expect(keys()).toHaveLength(before.length + 1);
+    programmer.withdrawOwn([CANARY]);
+    expect(keys()).toEqual(before);
+  });
+});
+
 describe('a Service', () => {
   test('tells of which protocols endpoints have left, once that is in force', () => {
     const { left, upsert, remove } = programmed();
