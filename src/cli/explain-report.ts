@@ -68,6 +68,3 @@ export interface ExplainReport {
   readonly flow: string; // a sentence about flows that exist; ''
   readonly notes: readonly string[];
 }
-
-export const hostAndPort = (address: string, port: number): string =>
-  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;

@@ -1,6 +1,8 @@
 // `turnout explain` for people: who, to what, the answer, then how it came to it.
+
+import { hostPort } from '../state/ip.ts';
 import type { OutputFormat } from './command.ts';
-import { type ExplainedCandidates, type ExplainReport, hostAndPort } from './explain-report.ts';
+import type { ExplainedCandidates, ExplainReport } from './explain-report.ts';
 import { formatTable } from './table.ts';
 
 const WIDTH = 100;
@@ -15,7 +17,7 @@ export function formatExplain(report: ExplainReport, output: OutputFormat): stri
   const sections = [
     [
       item('From', `${source}: ${client.text}`),
-      item('To', `${hostAndPort(question.destination, question.port)}/${question.protocol}`),
+      item('To', `${hostPort(question.destination, question.port)}/${question.protocol}`),
       item('Service', serviceText(report)),
       item('Rule', report.rule),
     ],

@@ -1,5 +1,5 @@
 // `turnout flows`: flows as a table, as JSON, and as numbers only.
-import { formatIp } from '../state/ip.ts';
+import { formatIp, hostPort } from '../state/ip.ts';
 import type { FlowsOptions } from './commands/flows.ts';
 import { serviceText } from './endpoint-filter.ts';
 import { FLOW_STATES, type Flow, type FlowEnd, type FlowState, familyOf, sortFlows } from './flow.ts';
@@ -14,10 +14,7 @@ const HEADER = ['PROTOCOL', 'CLIENT', 'FRONTEND', 'BACKEND', 'SOURCE', 'SERVICE'
 const WIDE_HEADER = [...HEADER.slice(0, 9), ...['REQUEST-PACKETS', 'REQUEST-BYTES', 'REPLY-PACKETS', 'REPLY-BYTES', 'FLAGS']];
 const NONE = 'No flows. `turnout flows --help` tells which connections have one.\n';
 
-export function endText({ address, port }: FlowEnd): string {
-  const text = formatIp(address);
-  return text.includes(':') ? `[${text}]:${port}` : `${text}:${port}`;
-}
+export const endText = ({ address, port }: FlowEnd): string => hostPort(formatIp(address), port);
 
 /** What is asked for, with a final newline. The table ends with a word about connections that have no flow. */
 export function formatFlowsView(flows: readonly Flow[], socketsOpen: number, options: FlowsOptions): string {

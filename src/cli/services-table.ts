@@ -1,4 +1,5 @@
 // `turnout services`: which address leads where.
+import { hostPort } from '../state/ip.ts';
 import type { OutputFormat } from './command.ts';
 import { formatTable } from './table.ts';
 import { formatOctets } from './units.ts';
@@ -68,7 +69,7 @@ export function formatServices(rows: readonly ServiceRow[], options: ServicesOpt
       `${row.namespace}/${row.name}`,
       row.portName === '' ? '-' : row.portName,
       TYPE_NAMES[row.type],
-      `${joinHostPort(row.address, row.port)}/${row.protocol}`,
+      `${hostPort(row.address, row.port)}/${row.protocol}`,
       endpointsText(row.endpoints, options.allEndpoints),
       ...counterCells(row).map((cell) => (isFirst ? cell : '')),
     ];
@@ -88,10 +89,6 @@ function endpointsText(endpoints: readonly string[], showsAll: boolean): string 
   const shown = showsAll ? endpoints : endpoints.slice(0, ENDPOINTS_SHOWN);
   const rest = endpoints.length - shown.length;
   return `${endpoints.length}: ${shown.join(', ')}${rest > 0 ? `, +${rest} more` : ''}`;
-}
-
-function joinHostPort(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 const TYPE_ORDER = ['ClusterIP', 'ExternalIP', 'NodePort'];

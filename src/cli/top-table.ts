@@ -44,7 +44,7 @@ function headLine({ timeMs, intervalSeconds, what, by, rows }: TopView): string 
   )} connections/s`;
   const bytes = isKnown ? formatOctets(total((row) => row.rates.bytes)) : '-';
   const active = formatCount(total(({ traffic }) => traffic.active));
-  const title = what === 'services' ? 'Services' : 'Endpoints';
+  const title = what === 'services' ? 'Services' : 'endpoints';
   return `${clock(timeMs)}  ${rows.length} ${title} by ${ORDER_NAMES[by]}; all: ${rates}, ${active} active, ${bytes} octets/s`;
 }
 

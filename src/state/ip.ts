@@ -77,6 +77,9 @@ export function ipFamilyOf(address: string): IpFamily {
   return address.includes(':') ? 'IPv6' : 'IPv4';
 }
 
+/** '10.0.0.1:80' or '[fd00::1]:80'. */
+export const hostPort = (ip: string, port: number): string => (ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`);
+
 export interface Cidr {
   readonly family: IpFamily;
   readonly network: Uint8Array; // 16 octets, host bits zero

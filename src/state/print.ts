@@ -1,10 +1,6 @@
 // Canonical text of units, for scenario tests, the fake backend and debugging. Same content, same text.
+import { hostPort } from './ip.ts';
 import type { DesiredState, Endpoint, ServicePort } from './model.ts';
-
-/** '10.0.0.1:80' or '[fd00::1]:80'. */
-export function hostPort(ip: string, port: number): string {
-  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
-}
 
 /** As kube-proxy prints a service port: 'default/web:http', or 'default/web' when the port has no name. */
 export function servicePortName(unit: Pick<ServicePort, 'namespace' | 'name' | 'portName'>): string {

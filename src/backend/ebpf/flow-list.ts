@@ -9,7 +9,8 @@ import { monotonicNs } from '../../native/system.ts';
 import { isAlias } from './host-aliases.ts';
 import { isClosed, LiveFlows } from './live-flows.ts';
 import { requireFolder, type Tables, withTables } from './pinned-tables.ts';
-import { isCanary, protocolName, readServices, SERVICE_TABLES, type ServiceUnit } from './service-directory.ts';
+import { protocolName } from './rows.ts';
+import { isCanary, readServices, SERVICE_TABLES, type ServiceUnit } from './service-directory.ts';
 import { keyText } from './service-tables.ts';
 import { countSockets } from './traffic-totals.ts';
 

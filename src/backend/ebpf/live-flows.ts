@@ -73,6 +73,18 @@ function flowAt(copy: Uint8Array, view: DataView, at: number, claim: number): Fl
   };
 }
 
+/** How many rows are in use, and how many of those were never answered. */
+export function countFlows(states: Pick<BpfMap, 'mmap' | 'maxEntries'>): { readonly all: number; readonly unreplied: number } {
+  const words = wordsOf(states.mmap());
+  let [all, unreplied] = [0, 0];
+  for (let at = 0; at < states.maxEntries * STEP; at += STEP) {
+    if (wordAt(words, at + CLAIM) === 0) continue;
+    all++;
+    if (!(wordAt(words, at + FLAGS) & FlowFlag.LB_FLOW_REPLIED)) unreplied++;
+  }
+  return { all, unreplied };
+}
+
 export class LiveFlows {
   readonly #bytes: Uint8Array;
   readonly #words: Uint32Array;

@@ -2,16 +2,17 @@
 import { join } from 'node:path';
 import type { ServiceRow } from '../../cli/services-table.ts';
 import type { StatusHook, StatusReport } from '../../cli/status-table.ts';
-import { addressText } from '../../datapath/address.ts';
-import { type Frontend, FrontendFlag, LB_FLOW_STATE_SIZE, readFlowState } from '../../datapath/layout.gen.ts';
+import { addressText, endpointText } from '../../datapath/address.ts';
+import { type Frontend, FrontendFlag } from '../../datapath/layout.gen.ts';
 import { BpfLink } from '../../native/bpf-link.ts';
-import type { BpfMap } from '../../native/bpf-map.ts';
 import { Netlink } from '../../native/netlink.ts';
 import { readCounters } from './counters.ts';
 import { clsactDevices, SOCKET_PROGRAMS } from './hooks.ts';
+import { countFlows } from './live-flows.ts';
 import { folderInForce, withTables } from './pinned-tables.ts';
 import { type PinFolder, pinNames } from './pins.ts';
-import { isCanary, protocolName } from './service-directory.ts';
+import { protocolName } from './rows.ts';
+import { isCanary } from './service-directory.ts';
 import { ServiceTables } from './service-tables.ts';
 import { TRAFFIC_TABLES, TrafficTotals } from './traffic-totals.ts';
 
@@ -27,18 +28,11 @@ export function viewDatapath(bpffsRoot: string): DatapathView {
     const [flowStates, frontends] = [opened.map('flow_states'), opened.map('frontends')];
     const { hooks, warnings } = viewHooks(folder);
     const tables = [
-      { name: 'flow_states', used: flowsInUse(flowStates), size: flowStates.maxEntries },
+      { name: 'flow_states', used: countFlows(flowStates).all, size: flowStates.maxEntries },
       { name: 'frontends', used: frontends.keys().length, size: frontends.maxEntries },
     ];
     return { pinFolder: folder.path, hooks, tables, ...readCounters(opened.map('counters')), warnings };
   });
-}
-
-function flowsInUse(map: BpfMap): number {
-  const rows = map.mmap();
-  let used = 0;
-  for (let row = 0; row < map.maxEntries; row++) if (readFlowState(rows, row * LB_FLOW_STATE_SIZE).claim !== 0) used++;
-  return used;
 }
 
 /** A pinned link whose device or cgroup is gone, or that somebody detached, is a warning. */
@@ -113,9 +107,5 @@ function typeOf({ flags }: Frontend): ServiceRow['type'] {
 }
 
 function endpointsOf(tables: ServiceTables, { cluster }: Frontend): string[] {
-  return Array.from({ length: cluster.count }, (_, i) => {
-    const { address, port } = tables.readBackend(cluster.base + i);
-    const text = addressText(address);
-    return text.includes(':') ? `[${text}]:${port}` : `${text}:${port}`;
-  });
+  return Array.from({ length: cluster.count }, (_, i) => endpointText(tables.readBackend(cluster.base + i)));
 }

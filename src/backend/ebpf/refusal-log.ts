@@ -1,5 +1,5 @@
 // Refusals as log lines: the programs report at most one each 10 ms and reason; here it becomes one line a second and reason.
-import { addressText } from '../../datapath/address.ts';
+import { endpointText } from '../../datapath/address.ts';
 import { Counter, Direction, type Event, readEvent } from '../../datapath/layout.gen.ts';
 import type { Logger } from '../../log.ts';
 import { counterName } from './counters.ts';
@@ -16,14 +16,9 @@ const WINDOW_MS = 1000;
 
 export const packetProtocol = (number: number): string => PROTOCOLS.get(number) ?? `protocol ${number}`;
 
-const endpoint = (address: Uint8Array, port: number): string => {
-  const text = addressText(address);
-  return text.includes(':') ? `[${text}]:${port}` : `${text}:${port}`;
-};
-
 /** 'TCP 10.1.0.5:40000 -> 10.96.0.1:80' */
 export function describePacket(event: Event): string {
-  return `${packetProtocol(event.protocol)} ${endpoint(event.source, event.sourcePort)} -> ${endpoint(event.destination, event.destinationPort)}`;
+  return `${packetProtocol(event.protocol)} ${endpointText({ address: event.source, port: event.sourcePort })} -> ${endpointText({ address: event.destination, port: event.destinationPort })}`;
 }
 
 /** Takes ring buffer records. */

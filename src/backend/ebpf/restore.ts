@@ -1,9 +1,10 @@
 // What a former process left in the pinned tables, as programmed units: ids and lists are taken over, so that a restart writes nothing.
 import { addressText } from '../../datapath/address.ts';
 import { BackendFlag, type Frontend } from '../../datapath/layout.gen.ts';
+import { isMapped } from '../../state/ip.ts';
 import type { Extent } from './extents.ts';
 import { type BackendIdentity, EMPTY_LIST, type ProgrammedList, type ProgrammedUnit } from './programmed-unit.ts';
-import { PROTOCOL_NUMBERS } from './rows.ts';
+import { protocolName } from './rows.ts';
 import type { ServiceTables } from './service-tables.ts';
 
 export interface Restored {
@@ -18,8 +19,6 @@ export interface Orphan {
   readonly frontend: Frontend;
 }
 
-const PROTOCOL_NAMES = new Map(Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name]));
-
 interface Group {
   unitKey: string;
   frontends: Map<string, number>;
@@ -32,12 +31,12 @@ export function restoreUnits(tables: ServiceTables): Restored {
   const orphans: Orphan[] = [];
   for (const { key, frontendKey, frontend } of tables.frontends()) {
     const name = names.get(frontend.serviceId);
-    const protocol = PROTOCOL_NAMES.get(frontendKey.protocol);
-    if (!name || protocol === undefined) {
+    const protocol = protocolName(frontendKey.protocol);
+    if (!name || protocol === null) {
       orphans.push({ key, frontend });
       continue;
     }
-    const family = addressText(frontendKey.address).includes(':') ? 'IPv6' : 'IPv4';
+    const family = isMapped(frontendKey.address) ? 'IPv4' : 'IPv6';
     const unitKey = `${name.namespaceName}/${name.name}:${name.portName}/${protocol}/${family}`;
     const group = groups.get(frontend.serviceId) ?? { unitKey, frontends: new Map(), sample: frontend };
     groups.set(frontend.serviceId, group);

@@ -2,10 +2,12 @@
 import { addressOctets, zeroAddress } from '../../datapath/address.ts';
 import { FrontendFlag, type FrontendKey } from '../../datapath/layout.gen.ts';
 import { cidrContains, ipFamilyOf, parseCidr } from '../../state/ip.ts';
-import type { Endpoint, ServicePort } from '../../state/model.ts';
+import type { Endpoint, Protocol, ServicePort } from '../../state/model.ts';
 
 /** IANA protocol numbers of what the programs translate. */
 export const PROTOCOL_NUMBERS: Readonly<Record<string, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
+const PROTOCOL_NAMES = new Map(Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name as Protocol]));
+export const protocolName = (number: number): Protocol | null => PROTOCOL_NAMES.get(number) ?? null;
 
 export interface FrontendRow {
   readonly key: FrontendKey;

@@ -7,7 +7,7 @@ import { isMapped } from '../../state/ip.ts';
 import type { IpFamily, Protocol } from '../../state/model.ts';
 import { CANARY_NAMESPACE } from './canary.ts';
 import type { Tables } from './pinned-tables.ts';
-import { PROTOCOL_NUMBERS } from './rows.ts';
+import { protocolName } from './rows.ts';
 import { ServiceTables } from './service-tables.ts';
 
 /** One port of one Service in one family: what has an id and counters. */
@@ -37,10 +37,6 @@ export const SERVICE_TABLES = [
 /** The canary is no Service of anybody's: no command shows it. */
 export const isCanary = (service: { readonly namespace: string } | null | undefined): boolean =>
   service?.namespace === CANARY_NAMESPACE;
-
-const PROTOCOLS = new Map(Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name as Protocol]));
-
-export const protocolName = (number: number): Protocol | null => PROTOCOLS.get(number) ?? null;
 
 /** Every unit that has a name, by id. Its port is that of its ClusterIP: a node port is another number. */
 export function readServices(opened: Tables): Map<number, ServiceUnit> {

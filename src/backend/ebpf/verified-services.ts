@@ -1,5 +1,5 @@
 // The tables of Services as they should be, out of what the programmer knows to be programmed.
-import { addressOctets, addressText } from '../../datapath/address.ts';
+import { addressOctets, endpointText } from '../../datapath/address.ts';
 import { u32Bytes, viewOf } from '../../datapath/bytes.ts';
 import {
   BackendFlag,
@@ -19,18 +19,13 @@ import {
 } from '../../datapath/layout.gen.ts';
 import type { BpfMap } from '../../native/bpf-map.ts';
 import { frontendOf, LISTS, type Programmed, type ProgrammedUnit } from './programmed-unit.ts';
-import { PROTOCOL_NUMBERS } from './rows.ts';
+import { PROTOCOL_NUMBERS, protocolName } from './rows.ts';
 import { keyBytes, keyText } from './service-tables.ts';
 import { type ExpectedRow, hashTable, isSameOctets, type VerifiedTable } from './verified-table.ts';
 
-const PROTOCOL_NAMES = new Map(Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name]));
 const FAMILIES = ['IPv4', 'IPv6'];
 const UNIT_KEY = /^([^/]*)\/(.*):([^:/]*)\/[^/]+\/[^/]+$/;
 
-const endpointText = (address: Uint8Array, port: number): string => {
-  const text = addressText(address);
-  return text.includes(':') ? `[${text}]:${port}` : `${text}:${port}`;
-};
 const rowKey = (row: number): string => keyText(u32Bytes(row));
 const rowOf = (key: string): number => viewOf(keyBytes(key)).getUint32(0, true);
 
@@ -70,7 +65,7 @@ function frontends(map: BpfMap, programmed: Programmed): VerifiedTable {
     describe: (key) => {
       const { address, port, protocol } = readFrontendKey(keyBytes(key));
       const owner = programmed.owners.get(key);
-      return `${endpointText(address, port)}/${PROTOCOL_NAMES.get(protocol) ?? protocol}${owner ? ` of ${owner}` : ''}`;
+      return `${endpointText({ address, port })}/${protocolName(protocol) ?? protocol}${owner ? ` of ${owner}` : ''}`;
     },
     show: (value) => textOf(readFrontend(value)),
   });
@@ -114,7 +109,7 @@ function backends(map: BpfMap, programmed: Programmed): VerifiedTable {
     show: (value) => {
       const { address, port, flags, serviceId, backendId, generation } = readBackend(value, 0);
       const isLocal = flags & BackendFlag.LB_BACKEND_LOCAL ? ', local' : '';
-      return `${endpointText(address, port)}, service ${serviceId}, backend ${backendId}, generation ${generation}${isLocal}`;
+      return `${endpointText({ address, port })}, service ${serviceId}, backend ${backendId}, generation ${generation}${isLocal}`;
     },
   };
 }

@@ -28,5 +28,5 @@ export const DOCTOR: SubCommand = {
 
 function serviceOf(text: string): string {
   if (text === '' || /^[^/]+\/[^/]+$/.test(text)) return text;
-  throw usageError('BAD_ARGUMENTS', `--service: "${text}" is no NAMESPACE/NAME`);
+  throw usageError('BAD_ARGUMENTS', `--service: "${text}" must be NAMESPACE/NAME`);
 }

@@ -8,7 +8,7 @@ const parse = (...argv: string[]) => parseArguments(['doctor', ...argv], { versi
 test('takes a Service by namespace and name', () => {
   expect(parse()).toMatchObject({ kind: 'doctor', service: '', output: 'table' });
   expect(parse('--service=kube-system/kube-dns', '-ojson')).toMatchObject({ service: 'kube-system/kube-dns', output: 'json' });
-  expect(() => parse('--service=kube-dns')).toThrow('"kube-dns" is no NAMESPACE/NAME');
+  expect(() => parse('--service=kube-dns')).toThrow('"kube-dns" must be NAMESPACE/NAME');
 });
 
 const finding = (over: Partial<Finding>): Finding => ({

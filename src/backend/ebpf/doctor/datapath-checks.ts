@@ -1,5 +1,6 @@
 // Is the datapath whole: the process, its hooks on devices and cgroup, its tables, and what it refuses.
 import { reasonOf } from '../../../cli/reasons.ts';
+import { SIZE_FLAGS } from '../table-full.ts';
 import { type Check, listed, type Remark } from './check.ts';
 import type { DoctorFacts } from './facts.ts';
 
@@ -155,7 +156,7 @@ function lookAtTables({ tables }: DoctorFacts): Remark[] {
   return tables.flatMap(({ name, used, size }): Remark[] => {
     const percent = Math.floor((100 * used) / Math.max(1, size));
     if (percent < FILLING_PERCENT) return [];
-    const flag = { flow_states: '--ebpf-flow-table-size', frontends: '--ebpf-service-table-size' }[name] ?? 'its size';
+    const flag = SIZE_FLAGS[name] ?? 'its size';
     return [
       {
         severity: percent >= FULL_PERCENT ? 'problem' : 'warning',

@@ -4,19 +4,21 @@ import { join } from 'node:path';
 import type { Config } from '../../../config/config.ts';
 import { addressText } from '../../../datapath/address.ts';
 import { viewOf } from '../../../datapath/bytes.ts';
-import { FlowFlag, FrontendFlag, LB_FLOW_STATE_SIZE } from '../../../datapath/layout.gen.ts';
+import { FrontendFlag } from '../../../datapath/layout.gen.ts';
 import { BpfLink } from '../../../native/bpf-link.ts';
 import { Netlink } from '../../../native/netlink.ts';
+import { hostPort, ipFamilyOf } from '../../../state/ip.ts';
 import { findBlindSpots } from '../blind-spots.ts';
 import { readCounters } from '../counters.ts';
 import { isHooked } from '../device-rows.ts';
 import { uplinks } from '../explain/node-routes.ts';
 import { numberOf, readRunningPrograms } from '../explain/running-programs.ts';
-import { fieldOffsets } from '../field-copy.ts';
 import { clsactDevices, SOCKET_PROGRAMS } from '../hooks.ts';
+import { countFlows } from '../live-flows.ts';
 import { folderInForce, openTables, type PinnedTables, type Tables } from '../pinned-tables.ts';
 import { mountPoints, type PinFolder, pinNames } from '../pins.ts';
-import { isCanary, protocolName } from '../service-directory.ts';
+import { protocolName } from '../rows.ts';
+import { isCanary, SERVICE_TABLES } from '../service-directory.ts';
 import { ServiceTables } from '../service-tables.ts';
 import type { DoctorFacts, HookFact, PortRange, ServiceFact } from './facts.ts';
 import { forwardChains, nftForwardDrops, xdpDevices } from './gather-network.ts';
@@ -28,13 +30,12 @@ export interface GatherOptions {
   readonly betweenLooksMs: number; // counters are looked at twice
 }
 
-const TABLES = ['frontends', 'backends', 'backend_states', 'service_names', 'service_stats', 'backend_stats'] as const;
 const HEALTHZ_MS = 2000;
 
 export async function gatherFacts(options: GatherOptions): Promise<DoctorFacts> {
   const { config, process, ownVersion, betweenLooksMs } = options;
   const folder = folderInForce(config.ebpf.bpffsRoot);
-  const tables = folder ? openTables(folder, [...TABLES, 'devices', 'flow_states', 'counters']) : null;
+  const tables = folder ? openTables(folder, [...SERVICE_TABLES, 'devices', 'flow_states', 'counters']) : null;
   try {
     const before = tables ? refusalsOf(tables) : {};
     const second = new Promise((resolve) => setTimeout(resolve, betweenLooksMs));
@@ -69,7 +70,7 @@ export async function gatherFacts(options: GatherOptions): Promise<DoctorFacts> 
       services: tables ? serviceFacts(tables) : [],
       tables: tables ? tableFacts(tables) : [],
       refusals: Object.entries(after).map(([name, count]) => ({ name, before: before[name] ?? 0, after: count })),
-      flows: tables ? flowFacts(tables) : { all: 0, unreplied: 0 },
+      flows: tables ? countFlows(tables.map('flow_states')) : { all: 0, unreplied: 0 },
       snatPorts: folder ? snatPortsOf(folder) : null,
       localPorts: rangesIn(readSysctl('net.ipv4.ip_local_port_range')?.trim().split(/\s+/).join('-') ?? '')[0] ?? null,
       reservedPorts: rangesIn(readSysctl('net.ipv4.ip_local_reserved_ports') ?? ''),
@@ -159,12 +160,12 @@ export function serviceFacts(pinned: Tables): ServiceFact[] {
         ? 'ExternalIP'
         : 'ClusterIP';
     const address = addressText(frontendKey.address);
-    const shown = kind === 'NodePort' ? 'node port ' : address.includes(':') ? `[${address}]:` : `${address}:`;
+    const at = kind === 'NodePort' ? `node port ${frontendKey.port}` : hostPort(address, frontendKey.port);
     return [
       {
         service: name ? `${name.namespaceName}/${name.name}` : `?/id ${frontend.serviceId}`,
-        port: `${name?.portName ?? ''} ${shown}${frontendKey.port}/${protocolName(frontendKey.protocol) ?? frontendKey.protocol}`.trim(),
-        ...{ kind, portNumber: frontendKey.port, family: address.includes(':') ? 'IPv6' : 'IPv4' },
+        port: `${name?.portName ?? ''} ${at}/${protocolName(frontendKey.protocol) ?? frontendKey.protocol}`.trim(),
+        ...{ kind, portNumber: frontendKey.port, family: ipFamilyOf(address) },
         hasEndpoints: has(FrontendFlag.LB_FRONTEND_HAS_ENDPOINTS),
         isLocalPolicy: has(FrontendFlag.LB_FRONTEND_LOCAL_ONLY),
         localEndpoints: frontend.local.count,
@@ -177,23 +178,9 @@ export function serviceFacts(pinned: Tables): ServiceFact[] {
 function tableFacts(tables: PinnedTables): DoctorFacts['tables'] {
   const [frontends, states] = [tables.map('frontends'), tables.map('flow_states')];
   return [
-    { name: 'flow_states', used: flowFacts(tables).all, size: states.maxEntries },
+    { name: 'flow_states', used: countFlows(states).all, size: states.maxEntries },
     { name: 'frontends', used: frontends.keys().length, size: frontends.maxEntries },
   ];
-}
-
-function flowFacts(tables: PinnedTables): DoctorFacts['flows'] {
-  const states = tables.map('flow_states');
-  const offsets = fieldOffsets(states.describe().value);
-  const [claimAt, flagsAt] = [offsets.get('claim') ?? 0, offsets.get('flags') ?? 0];
-  const view = viewOf(states.mmap());
-  let [all, unreplied] = [0, 0];
-  for (let at = 0; at < view.byteLength; at += LB_FLOW_STATE_SIZE) {
-    if (view.getUint32(at + claimAt, true) === 0) continue;
-    all++;
-    if (!(view.getUint32(at + flagsAt, true) & FlowFlag.LB_FLOW_REPLIED)) unreplied++;
-  }
-  return { all, unreplied };
 }
 
 function snatPortsOf(folder: PinFolder): PortRange | null {

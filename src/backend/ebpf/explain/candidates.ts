@@ -1,14 +1,10 @@
 // Which endpoints a new connection may get, why these, and who was left out.
 import type { ExplainedCandidates, ExplainedService } from '../../../cli/explain-report.ts';
-import { hostAndPort } from '../../../cli/explain-report.ts';
-import { addressOctets, addressText } from '../../../datapath/address.ts';
+import { addressOctets, endpointText } from '../../../datapath/address.ts';
 import { type Backend, BackendFlag, type Extent, type Frontend } from '../../../datapath/layout.gen.ts';
 import { type EndpointFact, whyLeftOut } from '../../../state/endpoint-facts.ts';
 import type { ServiceTables } from '../service-tables.ts';
 import type { ClientKind } from './matched-rule.ts';
-
-export const endpointText = ({ address, port }: Pick<Backend, 'address' | 'port'>): string =>
-  hostAndPort(addressText(address), port);
 
 /** As frontend_candidates() in lookup.h chooses it. */
 export function listOf({ policy, frontend }: ExplainedService, client: ClientKind): 'cluster' | 'local' {
@@ -65,6 +61,9 @@ export function candidatesOf(
   }
   if (list === 'local') leave(readList(tables, frontend.cluster), 'not on this node');
   leave(readList(tables, frontend.local), 'hints assign it to another zone or node');
-  leave(readList(tables, frontend.lingering), 'nothing new goes there: it is terminating, or hints assign it elsewhere');
+  leave(
+    readList(tables, frontend.lingering),
+    'nothing new goes there: it is not ready, or terminating, or hints assign it elsewhere',
+  );
   return { list, why: whyThisList(service, client), runs, rows, leftOut };
 }

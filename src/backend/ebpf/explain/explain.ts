@@ -6,7 +6,7 @@ import type {
   PacketAnswer,
   SocketAnswer,
 } from '../../../cli/explain-report.ts';
-import { addressOctets, addressText } from '../../../datapath/address.ts';
+import { addressOctets, addressText, endpointText } from '../../../datapath/address.ts';
 import {
   Direction,
   type FlowState,
@@ -23,7 +23,7 @@ import { ipFamilyOf } from '../../../state/ip.ts';
 import { openTables, type PinnedTables, requireFolder } from '../pinned-tables.ts';
 import { PROTOCOL_NUMBERS } from '../rows.ts';
 import { ServiceTables } from '../service-tables.ts';
-import { candidatesOf, endpointText, listOf } from './candidates.ts';
+import { candidatesOf, listOf } from './candidates.ts';
 import { type Client, clientOf, type HookedDevice } from './client.ts';
 import { FlowCopy, flowKeyBytes, flowsOf } from './flow-copy.ts';
 import { type Match, matchOf, ruleText, serviceOf } from './matched-rule.ts';

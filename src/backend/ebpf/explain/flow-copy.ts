@@ -1,5 +1,6 @@
 // Flows that exist, copied into the private tables where they matter for the packet in question. Only read where they are in force.
 import { u32Bytes, viewOf } from '../../../datapath/bytes.ts';
+import { fieldOffset } from '../../../datapath/field-words.ts';
 import {
   Direction,
   FlowFlag,
@@ -14,7 +15,6 @@ import {
   writeRewrite,
 } from '../../../datapath/layout.gen.ts';
 import type { BpfMap } from '../../../native/bpf-map.ts';
-import { fieldOffsets } from '../field-copy.ts';
 import { BUSY } from '../flow-states.ts';
 
 export interface FlowTables {
@@ -114,7 +114,7 @@ export function flowsOf(
   most: number,
 ): FlowState[] {
   const rows = states.mmap();
-  const claimAt = fieldOffsets(states.describe().value).get('claim') ?? 0;
+  const claimAt = fieldOffset('flow_states', 'claim');
   const view = viewOf(rows);
   const found: FlowState[] = [];
   for (let at = 0; at < rows.length && found.length < most; at += LB_FLOW_STATE_SIZE) {

@@ -1,7 +1,7 @@
 // One packet through both hooks of the private datapath, and what that says about packets of this kind.
 import type { ExplainQuestion } from '../../../cli/explain-report.ts';
-import { hostAndPort } from '../../../cli/explain-report.ts';
 import { Netlink } from '../../../native/netlink.ts';
+import { hostPort } from '../../../state/ip.ts';
 import type { PinnedTables } from '../pinned-tables.ts';
 import { type Client, type HookedDevice, hooked } from './client.ts';
 import type { FlowCopy } from './flow-copy.ts';
@@ -103,8 +103,8 @@ export class PacketPath {
   }
 }
 
-export const endpointOf = ({ destination, destinationPort }: FrameAddresses): string => hostAndPort(destination, destinationPort);
-export const sourceOf = ({ source, sourcePort }: FrameAddresses): string => hostAndPort(source, sourcePort);
+export const endpointOf = ({ destination, destinationPort }: FrameAddresses): string => hostPort(destination, destinationPort);
+export const sourceOf = ({ source, sourcePort }: FrameAddresses): string => hostPort(source, sourcePort);
 
 function isTranslated(ran: Ran, sent: Uint8Array): boolean {
   return ran.verdict === 'next' && endpointOf(readFrame(ran.frame)) !== endpointOf(readFrame(sent));

@@ -1,6 +1,6 @@
 // What connect() would be given, by the function that the socket programs decide with; and what of it depends on the process.
-import { type ExplainedService, type ExplainQuestion, hostAndPort, type SocketAnswer } from '../../../cli/explain-report.ts';
-import { addressOctets, addressText } from '../../../datapath/address.ts';
+import type { ExplainedService, ExplainQuestion, SocketAnswer } from '../../../cli/explain-report.ts';
+import { addressOctets, endpointText } from '../../../datapath/address.ts';
 import {
   type ExplainSocket,
   FrontendFlag,
@@ -35,7 +35,7 @@ export function askSocket(datapath: PrivateDatapath, question: ExplainQuestion, 
 }
 
 export function socketBackend({ verdict, backend }: ExplainSocket): string {
-  return verdict === SocketVerdict.LB_SOCKET_GIVEN ? hostAndPort(addressText(backend.address), backend.port) : '';
+  return verdict === SocketVerdict.LB_SOCKET_GIVEN ? endpointText(backend) : '';
 }
 
 /** Why no socket program is asked about this client; '' : one is. */
