@@ -67,17 +67,18 @@ const MAX_TEXT = 200;
 
 /** Collects what is seen; a kind that was never seen is no blind spot. */
 export class BlindSpots {
-  readonly #found = new Map<BlindSpotKind, string[]>();
+  readonly #seen = new Map<BlindSpotKind, { found: string[]; count: number }>();
 
   add(kind: BlindSpotKind, where: string): void {
-    const found = this.#found.get(kind) ?? [];
-    this.#found.set(kind, found);
-    found.push(where.length > MAX_TEXT ? `${where.slice(0, MAX_TEXT)}...` : where);
+    const seen = this.#seen.get(kind) ?? { found: [], count: 0 };
+    this.#seen.set(kind, seen);
+    // kube-proxy may have left hundreds of thousands of rules.
+    if (seen.count++ < SHOWN) seen.found.push(where.length > MAX_TEXT ? `${where.slice(0, MAX_TEXT)}...` : where);
   }
 
   list(): BlindSpot[] {
-    return [...this.#found]
+    return [...this.#seen]
       .sort(([a], [b]) => a.localeCompare(b))
-      .map(([kind, found]) => ({ kind, found: found.slice(0, SHOWN), count: found.length, ...BLIND_SPOT_KINDS[kind] }));
+      .map(([kind, seen]) => ({ kind, ...seen, ...BLIND_SPOT_KINDS[kind] }));
   }
 }
