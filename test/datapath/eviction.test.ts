@@ -7,6 +7,7 @@ import type { Packet } from './packet/packet.ts';
 const ROWS = 64;
 const IN_USE = 16; // flows that must outlive the flood
 const FLOOD = 10 * ROWS;
+const TRIES = 12; // where chance alone might find the last row
 const FIRST_FLOOD_PORT = 50_000;
 
 let datapath: Datapath;
@@ -59,21 +60,27 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
 
   test('connections in use may fill the table to its last row', () => {
     datapath.program(servicePort(addresses, transport));
-    const counted = datapath.counted(() => {
-      for (let i = 0; i < ROWS; i++) establish(CLIENT_PORT + i);
-    });
-    expect([datapath.flows().length, counted]).toEqual([ROWS, { flow_new: ROWS }]);
+    for (let i = 0; i < TRIES; i++) {
+      datapath.forgetFlows();
+      const counted = datapath.counted(() => {
+        for (let i = 0; i < ROWS; i++) establish(CLIENT_PORT + i);
+      });
+      expect([datapath.flows().length, counted]).toEqual([ROWS, { flow_new: ROWS }]);
+    }
     const refused = datapath.counted(() => expect(flood(1)).toBe(0));
     expect([datapath.flows().length, refused]).toEqual([ROWS, { drop_flows_full: 1 }]);
   });
 
   test('the one flow that nobody answered, among connections in use that fill the table, makes room', () => {
     datapath.program(servicePort(addresses, transport));
-    for (let i = 1; i < ROWS; i++) establish(CLIENT_PORT + i);
-    datapath.ingress(asks(FIRST_FLOOD_PORT, 'S'));
-    const counted = datapath.counted(() => establish(CLIENT_PORT));
-    expect([clientPorts().has(FIRST_FLOOD_PORT), clientPorts().has(CLIENT_PORT)]).toEqual([false, true]);
-    expect(counted).toEqual({ flow_new: 1, flow_evicted: 1 });
+    for (let i = 0; i < TRIES; i++) {
+      datapath.forgetFlows();
+      for (let i = 1; i < ROWS; i++) establish(CLIENT_PORT + i);
+      datapath.ingress(asks(FIRST_FLOOD_PORT, 'S'));
+      const counted = datapath.counted(() => establish(CLIENT_PORT));
+      expect([clientPorts().has(FIRST_FLOOD_PORT), clientPorts().has(CLIENT_PORT)]).toEqual([false, true]);
+      expect(counted).toEqual({ flow_new: 1, flow_evicted: 1 });
+    }
   });
 
   test('a flow that was evicted leaves no entry', () => {

@@ -54,11 +54,13 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
       ...fields,
     });
   const octets = (packet: ReturnType<typeof request>): bigint => BigInt(octetsOf(packet).length - ETHERNET_OCTETS);
+  const backendIdOf = (of: Datapath): number => {
+    const [{ frontend } = { frontend: null }] = of.tables.frontends();
+    return of.tables.readBackend(frontend!.cluster.base).backendId;
+  };
   const rowsOf = (of: Datapath): { service: Stats; backend: Stats } => {
     const [serviceId] = [...of.tables.names().keys()];
-    const [{ frontend } = { frontend: null }] = of.tables.frontends();
-    const { backendId } = of.tables.readBackend(frontend!.cluster.base);
-    return { service: of.tables.serviceStats(serviceId!), backend: of.tables.backendStats(backendId) };
+    return { service: of.tables.serviceStats(serviceId!), backend: of.tables.backendStats(backendIdOf(of)) };
   };
   const counted = ({ requestPackets, requestBytes, replyPackets, replyBytes }: FlowState | Stats) => ({
     ...{ requestPackets, requestBytes, replyPackets, replyBytes },
@@ -104,6 +106,7 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
   test('a flow that ends after its endpoint has left counts for the Service alone', () => {
     shortLived.program(servicePort(addresses, transport));
     shortLived.ingress(request());
+    const left = backendIdOf(shortLived); // may be given to another endpoint
     shortLived.program(servicePort(addresses, transport, { clusterEndpoints: [endpoint(addresses.otherEndpoint)] }));
     const before = rowsOf(shortLived);
     expire(shortLived);
@@ -111,6 +114,7 @@ describe.each(CASES)('over $title', ({ addresses, transport }) => {
     expect(after.service.requestPackets - before.service.requestPackets).toBe(1n);
     expect(after.backend).toEqual(before.backend);
     expect(after.backend.requestPackets).toBe(0n);
+    expect(shortLived.tables.backendStats(left).requestPackets).toBe(0n);
   });
 
   test("an endpoint begins with nothing, also by an id that was another's", () => {

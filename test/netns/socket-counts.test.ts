@@ -3,6 +3,7 @@ import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Cluster, type ClusterNode, type Pod } from '../../lab/cluster.ts';
+import { DatagramSocket } from '../../lab/datagram-socket.ts';
 import { serve, serviceWithSlices } from '../../lab/service.ts';
 import { until } from '../../lab/turnout.ts';
 import { LB_STATS_SIZE, readStats } from '../../src/datapath/layout.gen.ts';
@@ -66,5 +67,14 @@ describe('connections of the socket path', () => {
     const request = { protocol: 'UDP' as const, to: CLUSTER_IPS.IPv4, port: 80, count: COUNT, udp: 'unconnected' as const };
     await node1.namespace.agent.connect(request);
     expect(sums('service_stats').connections - before).toBe(COUNT);
+  });
+
+  test('a socket that sends many datagrams without connecting is one connection', async () => {
+    const before = sums('service_stats').connections;
+    const socket = await DatagramSocket.open(node1.namespace, node1.ipv4, 40_001);
+    for (let seed = 1; seed <= COUNT; seed++) socket.send(CLUSTER_IPS.IPv4, 80, 100, seed);
+    await until('all are sent', () => socket.received.length >= COUNT);
+    await socket.close();
+    expect(sums('service_stats').connections - before).toBe(1);
   });
 });

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Cluster, type ClusterNode, type Pod } from '../../lab/cluster.ts';
 import { serve, serviceWithSlices } from '../../lab/service.ts';
-import { CLUSTER_IPS, endpointOf, FAMILIES, NODE_PORT, reach, refusal } from './traffic.ts';
+import { CLUSTER_IPS, endpointOf, FAMILIES, NODE_PORT, reach, refusal, TRIES } from './traffic.ts';
 
 const MAPPED = '::ffff:10.96.0.10';
 
@@ -39,8 +39,10 @@ describe('sockets', () => {
   });
 
   test('an IPv6 socket reaches an IPv4 ClusterIP by its mapped address', async () => {
+    const before = translated();
     const seen = await reach(node1.namespace, MAPPED, 80, 'TCP');
     expect([...seen.keys()].sort()).toEqual([endpointOf(near, 'IPv4'), endpointOf(far, 'IPv4')]);
+    expect(translated() - before).toBe(TRIES); // its packets would get there, too
   });
 
   test.each(FAMILIES)('a pod is as often chosen for its own %s connections as any other endpoint', async (family) => {
