@@ -18,8 +18,9 @@ export interface Report {
 
 type Failure = NonNullable<ReturnType<TestCase['result']>['errors']>[number];
 
-/** Chai's, or of a matcher of our own (expect.extend), which vitest throws with the context of the expectation. */
-const isAssertion = (error: Failure): boolean => error.name === 'AssertionError' || '__vitest_error_context__' in error;
+/** Chai's; of a matcher of our own (expect.extend), which vitest throws with the context of the expectation; or until()'s, of the lab. */
+const isAssertion = (error: Failure): boolean =>
+  error.name === 'AssertionError' || '__vitest_error_context__' in error || error.message.startsWith('not within ');
 
 function outcomeOf(test: TestCase): Outcome | null {
   const { state, errors } = test.result();

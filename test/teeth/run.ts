@@ -1,8 +1,10 @@
-// run.ts: takes each hard part out of a copy of bpf/ and requires its tests, by name, to fail. FILTER chooses parts by their sentence.
+// run.ts: takes each hard part out of a copy of bpf/ or src/ and requires its tests, by name, to fail. FILTER chooses parts by their
+// sentence, or by an item that they belong to; items without a part that bites fail a run without it.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bite, bite, wrongAsItIs } from './bite.ts';
 import { Checkout } from './checkout.ts';
+import { ITEMS, withoutPart } from './items.ts';
 import { PARTS } from './parts.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -14,7 +16,8 @@ if (process.getuid?.() !== 0 || !clang) {
   console.error('this needs root, and the compiler that the Makefile names. Type: sudo make test-teeth');
   process.exit(1);
 }
-const parts = PARTS.filter(({ name }) => filter.test(name));
+const ofItems = new Set(ITEMS.filter(({ item }) => filter.test(item)).flatMap(({ parts }) => parts));
+const parts = PARTS.filter(({ name }) => filter.test(name) || ofItems.has(name));
 if (parts.length === 0) {
   console.error(`no hard part has a name like ${filter.source}`);
   process.exit(1);
@@ -61,6 +64,10 @@ function print({ part, why, tests, seconds }: Bite): void {
   console.log(why === null ? `                    ${tests} tests fail` : `                 !! ${why}`);
 }
 
-const bitten = bites.filter(({ why }) => why === null).length;
-console.log(`\n${bitten} bite, ${bites.length - bitten} do not`);
-process.exit(bitten === parts.length && faults.length === 0 ? 0 : 1);
+const biting = new Set(bites.flatMap(({ part, why }) => (why === null ? [part.name] : [])));
+const missing = parts.length < PARTS.length ? [] : withoutPart(biting);
+for (const { item } of missing) console.log(`!! no part of this bites: ${item}`);
+const ofList =
+  parts.length < PARTS.length ? '' : `; ${ITEMS.length - missing.length} of ${ITEMS.length} items of the list have a part`;
+console.log(`\n${biting.size} bite, ${bites.length - biting.size} do not${ofList}`);
+process.exit(biting.size === parts.length && missing.length + faults.length === 0 ? 0 : 1);

@@ -1,5 +1,5 @@
 // Rules 1 and 2: who a packet is for, and replies between two ports of one bridge.
-import { type Part, part } from '../part.ts';
+import { also, type Part, part } from '../part.ts';
 
 export const BRIDGE: readonly Part[] = [
   part(
@@ -9,11 +9,15 @@ export const BRIDGE: readonly Part[] = [
     /a packet to another station passes unchanged/,
     /refuses only what is addressed to the bridge/,
   ),
-  part(
-    'elsewhere only what is addressed to this host is ours',
-    { file: 'tc_packet.h', from: 'return skb->pkt_type == PACKET_HOST;', to: 'return true;' },
-    'untouched.test.ts',
-    /a packet that the network card saw but that is for another station passes unchanged/,
+  also(
+    part(
+      'elsewhere only what is addressed to this host is ours',
+      { file: 'tc_packet.h', from: 'return skb->pkt_type == PACKET_HOST;', to: 'return true;' },
+      'untouched.test.ts',
+      /a packet that the network card saw but that is for another station passes unchanged/,
+    ),
+    'netns/foreign-frames.test.ts',
+    /to another machine's hardware address are left alone/,
   ),
   part(
     'an ICMP error to another station is none of ours',
@@ -21,11 +25,15 @@ export const BRIDGE: readonly Part[] = [
     'icmp.test.ts',
     /that is for another station passes unchanged/,
   ),
-  part(
-    'a flow that came in by a bridge port steers its replies to the bridge',
-    { file: 'ingress_new.h', from: 'steer = dev->flags & LB_DEVICE_BRIDGE_PORT && !choice.masquerade;', to: 'steer = false;' },
-    'bridge.test.ts',
-    /the reply of an endpoint on the same bridge goes to the bridge/,
+  also(
+    part(
+      'a flow that came in by a bridge port steers its replies to the bridge',
+      { file: 'ingress_new.h', from: 'steer = dev->flags & LB_DEVICE_BRIDGE_PORT && !choice.masquerade;', to: 'steer = false;' },
+      'bridge.test.ts',
+      /the reply of an endpoint on the same bridge goes to the bridge/,
+    ),
+    'netns/paths.test.ts',
+    /pods on a bridge, routes between nodes, socket path off > IPv[46] TCP > a pod reaches both endpoints through the ClusterIP/,
   ),
   part(
     'a masqueraded flow is not steered',

@@ -1,15 +1,19 @@
 // What tells flows apart, what begins one, and what goes on: rules 5 and 7, and the claim.
-import { type Part, part } from '../part.ts';
+import { also, type Part, part } from '../part.ts';
 
 const LIFE = 'flow-life.test.ts';
 const CLAIMS = 'claims.test.ts';
 
 export const FLOWS: readonly Part[] = [
-  part(
-    'a second flow to one endpoint gets another client port in between',
-    { file: 'new_flow.h', from: 'i < STACK_PORT_PROBES && error', to: 'i < 1 && error' },
-    'translation.test.ts',
-    /a flow that meets another one at the endpoint gets another port in between/,
+  also(
+    part(
+      'a second flow to one endpoint gets another client port in between',
+      { file: 'new_flow.h', from: 'i < STACK_PORT_PROBES && error', to: 'i < 1 && error' },
+      'translation.test.ts',
+      /a flow that meets another one at the endpoint gets another port in between/,
+    ),
+    'netns/client-ports.test.ts',
+    /pods on ptp > two frontends with one backend may be used from one port at once/,
   ),
   part(
     'the reply names the flow that has its own port',
@@ -37,11 +41,15 @@ export const FLOWS: readonly Part[] = [
     'sctp.test.ts',
     /that nobody knows .* is dropped by that name at every frontend, unchanged/,
   ),
-  part(
-    'a packet to our SNAT range that nobody knows is dropped',
-    { file: 'ingress_new.h', from: 'return drop(skb, p, LB_DROP_NO_FLOW, 0);', to: 'return TCX_NEXT;' },
-    'own-ports.test.ts',
-    /that no flow explains \((TCP A|TCP SA|UDP ?)\)/,
+  also(
+    part(
+      'a packet to our SNAT range that nobody knows is dropped',
+      { file: 'ingress_new.h', from: 'return drop(skb, p, LB_DROP_NO_FLOW, 0);', to: 'return TCX_NEXT;' },
+      'own-ports.test.ts',
+      /that no flow explains \((TCP A|TCP SA|UDP ?)\)/,
+    ),
+    'repair.test.ts',
+    /until then a masqueraded flow's reply is dropped by name, not given to the node's own stack/,
   ),
   part(
     'a new connection to our SNAT range is for the stack to answer',
@@ -86,15 +94,19 @@ export const FLOWS: readonly Part[] = [
     /over .* TCP > a packet in the midst of a connection to a ClusterIP passes unchanged/,
     /over .* TCP > a packet in the midst of a flow to a node port passes unchanged/,
   ),
-  part(
-    "netfilter's UDP flows with a reply pass at a node port",
-    {
-      file: 'ingress_new.h',
-      from: 'known_to_conntrack(skb, &p->key, p->is_v4) == KNOWN_ANSWERED)\n\t\treturn TCX_NEXT;\n\n\tswitch',
-      to: '0)\n\t\treturn TCX_NEXT;\n\n\tswitch',
-    },
-    'conntrack.test.ts',
-    /over .* UDP > a packet in the midst of a flow to a node port passes unchanged/,
+  also(
+    part(
+      "netfilter's UDP flows with a reply pass at a node port",
+      {
+        file: 'ingress_new.h',
+        from: 'known_to_conntrack(skb, &p->key, p->is_v4) == KNOWN_ANSWERED)\n\t\treturn TCX_NEXT;\n\n\tswitch',
+        to: '0)\n\t\treturn TCX_NEXT;\n\n\tswitch',
+      },
+      'conntrack.test.ts',
+      /over .* UDP > a packet in the midst of a flow to a node port passes unchanged/,
+    ),
+    'netns/pod-masquerade.test.ts',
+    /masqueraded by iptables > to a node port is answered, and the Service there too: IPv[46] UDP/,
   ),
   part(
     'a UDP flow of netfilter without a reply is no reason to pass',
@@ -106,21 +118,29 @@ export const FLOWS: readonly Part[] = [
     'conntrack.test.ts',
     /over .* UDP > a client that was there before the Service gets through/,
   ),
-  part(
-    'a SYN sent again keeps its endpoint',
-    {
-      file: 'hook_tc.h',
-      from: 'return flow_is_closed(s->flags) || flow_is_expired(s, bpf_ktime_get_coarse_ns());',
-      to: 'return true;',
-    },
-    LIFE,
-    /goes on when its endpoint has left the Service, and a SYN sent again stays with it/,
+  also(
+    part(
+      'a SYN sent again keeps its endpoint',
+      {
+        file: 'hook_tc.h',
+        from: 'return flow_is_closed(s->flags) || flow_is_expired(s, bpf_ktime_get_coarse_ns());',
+        to: 'return true;',
+      },
+      LIFE,
+      /goes on when its endpoint has left the Service, and a SYN sent again stays with it/,
+    ),
+    'netns/client-ports.test.ts',
+    /pods on ptp > a SYN that is sent again goes where the first one went/,
   ),
-  part(
-    'the port of a closed connection can be used again',
-    { file: 'hook_tc.h', from: 'return flow_is_closed(s->flags) || flow_is_expired', to: 'return flow_is_expired' },
-    LIFE,
-    /that has ended by .* makes room for the next of the same port/,
+  also(
+    part(
+      'the port of a closed connection can be used again',
+      { file: 'hook_tc.h', from: 'return flow_is_closed(s->flags) || flow_is_expired', to: 'return flow_is_expired' },
+      LIFE,
+      /that has ended by .* makes room for the next of the same port/,
+    ),
+    'netns/client-ports.test.ts',
+    /pods on ptp > a port is used again at once after a connection that ended by (reset|client-first|server-first)/,
   ),
   part(
     'a closed flow gives way to one of another frontend',

@@ -1,16 +1,20 @@
 // Rule 4: errors are translated both ways, inner headers included; redirects are dropped.
-import { type Part, part } from '../part.ts';
+import { also, type Part, part } from '../part.ts';
 
 const FILE = 'icmp.test.ts';
 const INNER = 'icmp-inner.test.ts';
 const BY_BOTH_HOOKS = /that is masqueraded finds its way from .*, by both hooks/;
 
 export const ICMP: readonly Part[] = [
-  part(
-    'a redirect about a translated flow is dropped',
-    { file: 'icmp.h', from: 'if (icmp_redirect_is_ours(skb, p)) {', to: 'if (0) {' },
-    FILE,
-    /a redirect over .* about a translated flow is dropped by that name, unchanged/,
+  also(
+    part(
+      'a redirect about a translated flow is dropped',
+      { file: 'icmp.h', from: 'if (icmp_redirect_is_ours(skb, p)) {', to: 'if (0) {' },
+      FILE,
+      /a redirect over .* about a translated flow is dropped by that name, unchanged/,
+    ),
+    'netns/redirects.test.ts',
+    /no redirect about a Service reaches client or endpoint/,
   ),
   part(
     'the packet in an ICMPv6 redirect is found behind other options',
@@ -18,20 +22,29 @@ export const ICMP: readonly Part[] = [
     FILE,
     /a redirect over IPv6 > about a translated flow is dropped by that name, unchanged/,
   ),
-  part(
-    'errors are translated on the way in',
-    { file: 'hook_tc.h', from: 'ICMP_UNKNOWN : icmp_translate(skb, &p);', to: 'ICMP_UNKNOWN : ICMP_UNKNOWN;' },
-    FILE,
-    /of the client about a reply reaches the endpoint/,
-    BY_BOTH_HOOKS,
+  also(
+    part(
+      'errors are translated on the way in',
+      { file: 'hook_tc.h', from: 'ICMP_UNKNOWN : icmp_translate(skb, &p);', to: 'ICMP_UNKNOWN : ICMP_UNKNOWN;' },
+      FILE,
+      /of the client about a reply reaches the endpoint/,
+      BY_BOTH_HOOKS,
+    ),
+    'netns/pmtu.test.ts',
+    /over IPv4 > the hop is told to the endpoint about its replies: masqueraded, the endpoint here/,
   ),
-  part(
-    'errors are translated on the way out',
-    { file: 'icmp.h', from: '\treturn icmp_translate(skb, p);', to: '\treturn ICMP_UNKNOWN;' },
-    FILE,
-    /of a router on the way to the endpoint names the address that the client asked/,
-    /of the endpoint comes from the address that the client asked/,
-    BY_BOTH_HOOKS,
+  also(
+    part(
+      'errors are translated on the way out',
+      { file: 'icmp.h', from: '\treturn icmp_translate(skb, p);', to: '\treturn ICMP_UNKNOWN;' },
+      FILE,
+      /of a router on the way to the endpoint names the address that the client asked/,
+      /of the endpoint comes from the address that the client asked/,
+      BY_BOTH_HOOKS,
+    ),
+    'netns/pmtu.test.ts',
+    /over IPv4 > is told to a pod by the ClusterIP that it asked for/,
+    /a tunnel between the nodes is told by this node itself to a client over IPv6/,
   ),
   part(
     'the address inside an error is translated',
@@ -63,8 +76,7 @@ export const ICMP: readonly Part[] = [
       to: '(!(flow.rewrite.flags & LB_REWRITE_REPLY) ||',
     },
     FILE,
-    /of the client about a reply reaches the endpoint/,
-    BY_BOTH_HOOKS,
+    /that is masqueraded finds its way from a router to the client, by both hooks/,
   ),
   part(
     "a backend's own error comes from the Service",
@@ -78,11 +90,15 @@ export const ICMP: readonly Part[] = [
     FILE,
     /of a router on the way to the endpoint names the address that the client asked, and stays the router's/,
   ),
-  part(
-    'an endpoint that sees this node hears of errors from this node',
-    { file: 'icmp.h', from: '!(flow.rewrite.flags & LB_REWRITE_REPLY) || lb_addr', to: 'lb_addr' },
-    FILE,
-    /of a router on the masqueraded client's side comes to the endpoint from this node/,
+  also(
+    part(
+      'an endpoint that sees this node hears of errors from this node',
+      { file: 'icmp.h', from: '!(flow.rewrite.flags & LB_REWRITE_REPLY) || lb_addr', to: 'lb_addr' },
+      FILE,
+      /of a router on the masqueraded client's side comes to the endpoint from this node/,
+    ),
+    'netns/pmtu.test.ts',
+    /over IPv4 > the hop is told to the endpoint about its replies: masqueraded, the endpoint elsewhere/,
   ),
   part(
     'only errors are looked into',
@@ -125,6 +141,40 @@ export const ICMP: readonly Part[] = [
     { file: 'icmp.h', from: 'i < IPV6_EXTENSION_HEADERS_MAX && ipv6_is_extension(*next)', to: 'i < 0' },
     INNER,
     /over IPv6 .* > about a packet with .* is translated both ways/,
+  ),
+  part(
+    'what is inside an error is read as a packet of its IP version only',
+    { file: 'icmp.h', from: ' || v4.version != 4 || v4.ihl < 5 ||', to: ' ||' },
+    FILE,
+    /IPv4 .* > about what is no IP packet passes unchanged/,
+    /an error about an IPv4 header that claims four words is not about the ports that its last word would be/,
+  ),
+  part(
+    'what is inside an error is read as a packet of its IP version only, of IPv6 too',
+    { file: 'icmp.h', from: ' || v6.version != 6)', to: ')' },
+    FILE,
+    /IPv6 .* > about what is no IP packet passes unchanged/,
+  ),
+  part(
+    'an error that is cut is none of ours, and passes',
+    { file: 'icmp.h', from: 'p->is_v4, &inner))\n\t\treturn ICMP_UNKNOWN;', to: 'p->is_v4, &inner))\n\t\treturn TCX_DROP;' },
+    FILE,
+    /that is cut in the packet it is about passes unchanged/,
+    /about what is no IP packet passes unchanged/,
+  ),
+  also(
+    part(
+      'eight octets behind the inner IP header are enough of an error',
+      {
+        file: 'icmp.h',
+        from: 'if (bpf_skb_load_bytes(skb, at, &ports, sizeof(ports)))',
+        to: '__u8 more[20];\n\n\tif (bpf_skb_load_bytes(skb, at, more, sizeof(more)) || bpf_skb_load_bytes(skb, at, &ports, sizeof(ports)))',
+      },
+      INNER,
+      /is translated both ways, also if no more than eight octets follow/,
+    ),
+    'netns/icmp-errors.test.ts',
+    /a router's error with no more than eight octets of the datagram finds the masqueraded client/,
   ),
   part(
     'a later fragment inside an error has no ports',

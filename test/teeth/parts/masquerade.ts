@@ -1,5 +1,5 @@
 // Rules 3 and 11: a source of ours is decided at ingress and resolved at egress; the mark leads through FORWARD.
-import { type Part, part } from '../part.ts';
+import { also, type Part, part } from '../part.ts';
 
 const FILE = 'masquerade.test.ts';
 const PORTS = 'snat-ports.test.ts';
@@ -22,12 +22,16 @@ export const MASQUERADE: readonly Part[] = [
     'claims.test.ts',
     /a packet that finds its entry pending when the source is there already/,
   ),
-  part(
-    'the masquerade mark is set at ingress',
-    { file: 'ingress_new.h', from: 'skb->mark |= cfg_masquerade_mark;', to: ';' },
-    FILE,
-    LEAVES,
-    /marks of others pass both hooks/,
+  also(
+    part(
+      'the masquerade mark is set at ingress',
+      { file: 'ingress_new.h', from: 'skb->mark |= cfg_masquerade_mark;', to: ';' },
+      FILE,
+      LEAVES,
+      /marks of others pass both hooks/,
+    ),
+    'netns/firewall.test.ts',
+    /FORWARD policy drop by iptables-nft, pods on a bridge with br_netfilter > an external client still reaches pods here and there/,
   ),
   part(
     'the masquerade mark is cleared at egress',
@@ -42,11 +46,21 @@ export const MASQUERADE: readonly Part[] = [
     FILE,
     /without an address to masquerade with the packet is dropped by that name/,
   ),
+  also(
+    part(
+      'a pod that is chosen for its own connection is masqueraded',
+      { file: 'ingress_new.h', from: 'choice->masquerade = true; /* hairpin', to: '; /* hairpin' },
+      FILE,
+      /an endpoint that asks its own Service is answered by way of this node/,
+    ),
+    'netns/paths.test.ts',
+    /pods on a bridge with br_netfilter, routes between nodes, socket path off > IPv[46] TCP > a pod that is chosen for its own connection/,
+  ),
   part(
-    'a pod that is chosen for its own connection is masqueraded',
-    { file: 'ingress_new.h', from: 'choice->masquerade = true; /* hairpin', to: '; /* hairpin' },
+    'a pod that asks itself from the port that it serves on gets another port in between',
+    { file: 'new_flow.h', from: 'if (is_hairpin && s->stack_port == s->backend_port)\n\t\t\tcontinue;', to: '' },
     FILE,
-    /an endpoint that asks its own Service is answered by way of this node/,
+    /an endpoint that asks its own Service from the port that it serves on is answered there/,
   ),
   part(
     "the client's own port is kept where it is ours to give",
@@ -69,27 +83,39 @@ export const MASQUERADE: readonly Part[] = [
       { file: `test/datapath/${FILE}`, name: /fifty flows to one endpoint get fifty ports/ },
     ],
   },
-  part(
-    'no free port is a counted drop',
-    {
-      file: 'snat.h',
-      from: 'return error == -EEXIST ? LB_DROP_SNAT_EXHAUSTED : LB_DROP_FLOWS_FULL;',
-      to: 'return LB_DROP_FLOWS_FULL;',
-    },
-    FILE,
-    /when all ports are given out the next flow is dropped by that name/,
+  also(
+    part(
+      'no free port is a counted drop',
+      {
+        file: 'snat.h',
+        from: 'return error == -EEXIST ? LB_DROP_SNAT_EXHAUSTED : LB_DROP_FLOWS_FULL;',
+        to: 'return LB_DROP_FLOWS_FULL;',
+      },
+      FILE,
+      /when all ports are given out the next flow is dropped by that name/,
+    ),
+    'netns/snat-ports.test.ts',
+    /IPv[46] UDP > ports are given out until none is left, which is counted/,
   ),
-  part(
-    'a port of netfilter is not given out',
-    { file: 'snat.h', from: ' || known_to_conntrack(skb, &key, is_v4)', to: '' },
-    'conntrack.test.ts',
-    /a port that conntrack has given to another flow is not given out/,
+  also(
+    part(
+      'a port of netfilter is not given out',
+      { file: 'snat.h', from: ' || known_to_conntrack(skb, &key, is_v4)', to: '' },
+      'conntrack.test.ts',
+      /a port that conntrack has given to another flow is not given out/,
+    ),
+    'netns/pod-masquerade.test.ts',
+    /masqueraded by iptables > to a port of ours keeps it: we give out another one: IPv[46] TCP/, // the guard helps UDP
   ),
-  part(
-    'a port of a socket is not given out',
-    { file: 'snat.h', from: ' || known_to_socket(skb, &key, is_v4))', to: ')' },
-    PORTS,
-    /a port of a socket of this node is not given out/,
+  also(
+    part(
+      'a port of a socket is not given out',
+      { file: 'snat.h', from: ' || known_to_socket(skb, &key, is_v4))', to: ')' },
+      PORTS,
+      /a port of a socket of this node is not given out/,
+    ),
+    'netns/snat-ports.test.ts',
+    /a port that one of them has is not given out: IPv[46] UDP/,
   ),
   part(
     'a flow that has lost its entries finds its port again',
@@ -111,7 +137,7 @@ export const MASQUERADE: readonly Part[] = [
     'a port is looked for more than a few times',
     { file: 'snat.h', from: 'i < SNAT_PROBES && error', to: 'i < 16 && error' },
     'snat-fill.test.ts',
-    /with ports taken here and there > at 95 percent of the range/,
+    /with ports taken here and the.* > at 95 percent of the range/,
     /of a range of a hundred ports each is found/,
   ),
   part(

@@ -1,5 +1,5 @@
 // From octets to a 5-tuple and back: options, extension headers, fragments, checksums.
-import { type Part, part } from '../part.ts';
+import { also, type Part, part } from '../part.ts';
 
 const FRAGMENTS = 'fragments.test.ts';
 const HELD = 'held-fragments.test.ts';
@@ -30,12 +30,16 @@ export const PACKETS: readonly Part[] = [
     /a later fragment follows the first one, only its address changed/,
     /fragments of a masqueraded datagram leave with the address of this node/,
   ),
-  part(
-    'later fragments are found at egress',
-    { file: 'hook_tc.h', from: 'if (p.fragment && fragment_read(skb, &p, false) != FRAGMENT_KNOWN)', to: 'if (0)' },
-    FRAGMENTS,
-    /fragments of the reply get the address that was asked/,
-    /fragments of a masqueraded datagram leave with the address of this node/,
+  also(
+    part(
+      'later fragments are found at egress',
+      { file: 'hook_tc.h', from: 'if (p.fragment && fragment_read(skb, &p, false) != FRAGMENT_KNOWN)', to: 'if (0)' },
+      FRAGMENTS,
+      /fragments of the reply get the address that was asked/,
+      /fragments of a masqueraded datagram leave with the address of this node/,
+    ),
+    'netns/fragments.test.ts',
+    /pods on a bridge.* > IPv4 .* > fragments of an endpoint's reply arrive that are sent backwards/,
   ),
   part(
     'fragments are those of one datagram',
@@ -49,12 +53,16 @@ export const PACKETS: readonly Part[] = [
     HELD,
     /what an old datagram's first fragment said does not hold for a new one with the same id/,
   ),
-  part(
-    'a fragment that comes too early is put aside',
-    { file: 'fragment.h', from: 'result = fragment_hold(skb, p);', to: 'result = 0 ? fragment_hold(skb, p) : FRAGMENT_LOST;' },
-    HELD,
-    /one to the ClusterIP is put aside as it is, and dropped/,
-    /the first fragment brings those that came before it/,
+  also(
+    part(
+      'a fragment that comes too early is put aside',
+      { file: 'fragment.h', from: 'result = fragment_hold(skb, p);', to: 'result = 0 ? fragment_hold(skb, p) : FRAGMENT_LOST;' },
+      HELD,
+      /one to the ClusterIP is put aside as it is, and dropped/,
+      /the first fragment brings those that came before it/,
+    ),
+    'netns/fragments.test.ts',
+    /pods on a bridge.* > IPv[46] .* > fragments arrive in whatever order they are sent/,
   ),
   part(
     'the first fragment brings those that came before it',
@@ -80,11 +88,15 @@ export const PACKETS: readonly Part[] = [
     FRAGMENTS,
     /datagrams of others make no row/,
   ),
-  part(
-    'a later fragment of IPv6 has no headers',
-    { file: 'packet.h', from: 'if (p->fragment == PACKET_LATER_FRAGMENT)\n\t\t\t\tbreak;', to: '' },
-    FRAGMENTS,
-    /(behind the fragment header|on both sides) do not hide the ports, and the rest is not read for headers/,
+  also(
+    part(
+      'a later fragment of IPv6 has no headers',
+      { file: 'packet.h', from: 'if (p->fragment == PACKET_LATER_FRAGMENT)\n\t\t\t\tbreak;', to: '' },
+      FRAGMENTS,
+      /(behind the fragment header|on both sides) do not hide the ports, and the rest is not read for headers/,
+    ),
+    'untouched.test.ts',
+    /a later IPv6 fragment whose data look like an extension header in front of UDP passes unchanged/,
   ),
   part(
     'a first fragment without ports does not reach a Service',
@@ -170,35 +182,63 @@ export const PACKETS: readonly Part[] = [
     /over IPv6 .* > a flow whose packets have (a routing header|each of them) is translated on all four ways/,
     /a fragment header > behind others is found/,
   ),
-  part(
-    'a tagged frame is left alone at ingress',
-    {
-      file: 'hook_tc.h',
-      from: 'struct lb_frontend *frontend;\n\tstruct flow flow = {};\n\tstruct packet p;\n\tint verdict;\n\n\tif (!dev || skb->vlan_present)',
-      to: 'struct lb_frontend *frontend;\n\tstruct flow flow = {};\n\tstruct packet p;\n\tint verdict;\n\n\tif (!dev)',
-    },
-    FRAMES,
-    /a tagged frame passes both hooks unchanged/,
+  also(
+    part(
+      'a tagged frame is left alone at ingress',
+      {
+        file: 'hook_tc.h',
+        from: 'struct lb_frontend *frontend;\n\tstruct flow flow = {};\n\tstruct packet p;\n\tint verdict;\n\n\tif (!dev || skb->vlan_present)',
+        to: 'struct lb_frontend *frontend;\n\tstruct flow flow = {};\n\tstruct packet p;\n\tint verdict;\n\n\tif (!dev)',
+      },
+      FRAMES,
+      /a tagged frame passes both hooks unchanged/,
+    ),
+    'netns/foreign-frames.test.ts',
+    /of a VLAN pass on the way in/,
+  ),
+  also(
+    part(
+      'a tagged frame is left alone at egress',
+      {
+        file: 'hook_tc.h',
+        from: 'bpf_map_lookup_elem(&devices, &ifindex);\n\tstruct flow flow = {};\n\tstruct packet p;\n\tint verdict;\n\n\tif (!dev || skb->vlan_present)',
+        to: 'bpf_map_lookup_elem(&devices, &ifindex);\n\tstruct flow flow = {};\n\tstruct packet p;\n\tint verdict;\n\n\tif (!dev)',
+      },
+      FRAMES,
+      /a tagged frame passes both hooks unchanged/,
+    ),
+    'netns/foreign-frames.test.ts',
+    /of a VLAN pass on the way out/,
+  ),
+  also(
+    part(
+      'where the IP header is, is said by the row of the device',
+      {
+        file: 'tc_packet.h',
+        from: '\n\n\tresult = parse_packet((void *)(long)skb->data, (void *)(long)skb->data_end, dev->l2_length,',
+        to: '\n\n\tresult = parse_packet((void *)(long)skb->data, (void *)(long)skb->data_end, ETH_HLEN,',
+      },
+      FRAMES,
+      /a device without Ethernet header, over .* > (requests|errors) are/,
+    ),
+    'netns/no-ethernet.test.ts',
+    /pods behind them, and others, reach endpoints behind them, and others, and are seen as themselves/,
+  ),
+  also(
+    part(
+      'a partial checksum of IPv4 covers the pseudo header',
+      { file: 'nat.h', from: 'nat_l4_flags(p) | BPF_F_PSEUDO_HDR | sizeof(__be32)', to: 'nat_l4_flags(p) | sizeof(__be32)' },
+      'netns/offload.test.ts',
+      /IPv4 TCP > a pod's packets and the replies arrive/,
+    ),
+    'netns/bulk.test.ts',
+    /devices as it is > TCP comes back as it was sent: IPv4/,
   ),
   part(
-    'a tagged frame is left alone at egress',
-    {
-      file: 'hook_tc.h',
-      from: 'bpf_map_lookup_elem(&devices, &ifindex);\n\tstruct flow flow = {};\n\tstruct packet p;\n\tint verdict;\n\n\tif (!dev || skb->vlan_present)',
-      to: 'bpf_map_lookup_elem(&devices, &ifindex);\n\tstruct flow flow = {};\n\tstruct packet p;\n\tint verdict;\n\n\tif (!dev)',
-    },
-    FRAMES,
-    /a tagged frame passes both hooks unchanged/,
-  ),
-  part(
-    'where the IP header is, is said by the row of the device',
-    {
-      file: 'tc_packet.h',
-      from: '\n\n\tresult = parse_packet((void *)(long)skb->data, (void *)(long)skb->data_end, dev->l2_length,',
-      to: '\n\n\tresult = parse_packet((void *)(long)skb->data, (void *)(long)skb->data_end, ETH_HLEN,',
-    },
-    FRAMES,
-    /a device without Ethernet header, over .* > (requests|errors) are/,
+    'what is refused at a device without Ethernet header has no stations to turn around',
+    { file: 'reject.h', from: 'if (l2_length != ETH_HLEN)\n\t\treturn 0;', to: '' },
+    'netns/no-ethernet.test.ts',
+    /a Service without endpoints refuses clients and pods behind them/,
   ),
   {
     name: 'a partial checksum of IPv6 covers the pseudo header',

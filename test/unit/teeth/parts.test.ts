@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { whyNot } from '../../teeth/bite.ts';
-import { changedText } from '../../teeth/part.ts';
+import { ITEMS, unknownNames, withoutPart } from '../../teeth/items.ts';
+import { changedText, pathOf } from '../../teeth/part.ts';
 import { PARTS } from '../../teeth/parts.ts';
 import type { Outcome } from '../../teeth/reporter.ts';
 
@@ -12,7 +13,7 @@ const root = join(import.meta.dirname, '../../..');
 describe('every hard part', () => {
   test.each(PARTS)('$name', ({ changes, noticed }) => {
     for (const change of changes) {
-      const text = readFileSync(join(root, 'bpf', change.file), 'utf8');
+      const text = readFileSync(join(root, pathOf(change)), 'utf8');
       expect(changedText(text, change)).not.toBe(text);
     }
     for (const { file } of noticed) expect(existsSync(join(root, file)), file).toBe(true);
@@ -20,6 +21,20 @@ describe('every hard part', () => {
 
   test('has a name of its own', () => {
     expect(new Set(PARTS.map(({ name }) => name)).size).toBe(PARTS.length);
+  });
+});
+
+describe('the list of what is hard', () => {
+  test('names parts that there are', () => {
+    expect(unknownNames(PARTS)).toEqual([]);
+  });
+
+  test('has a part for each item, of which one has to bite', () => {
+    const biting = new Set(PARTS.map(({ name }) => name));
+    expect(withoutPart(biting)).toEqual([]);
+    const only = ITEMS.find(({ parts }) => parts.length === 1)!;
+    biting.delete(only.parts[0]!);
+    expect(withoutPart(biting)).toEqual([only]);
   });
 });
 
