@@ -21,6 +21,7 @@ import { octetsOf } from './packet/write-packet.ts';
 
 const ROWS = 512; // of held_fragments
 const LONGEST = 1984; // octets from the IP header on
+const AT_ONCE = 100;
 const HELD_PER_SECOND = 20_000;
 
 interface Outcome {
@@ -156,11 +157,25 @@ test('a flood of them is put aside no faster than the limit, and what made room 
   datapath.program(servicePort(addresses, 'UDP'));
   const sent = HELD_PER_SECOND + 5000;
   const data = octetsOf(laterFragment(toService(addresses), 8));
-  const counted = datapath.counted(() => datapath.object.program('tc_ingress').testRun({ data, repeat: sent, outputSize: 2048 }));
+  const counted = datapath.counted(() => {
+    for (let i = 0; i < sent / AT_ONCE; i++) sendAgain(data);
+  });
   const { fragment_held: put = 0, drop_fragment: dropped = 0 } = counted;
   // Those of the tests before may lie in the same second.
   expect(put).toBeGreaterThan(HELD_PER_SECOND - 1000);
   expect(put).toBeLessThanOrEqual(HELD_PER_SECOND);
-  expect(dropped).toBe(sent - ROWS);
+  expect(dropped).toBeGreaterThanOrEqual(sent - ROWS);
   expect(held().length).toBe(ROWS);
 });
+
+/** One packet AT_ONCE times; a run that a signal ends early is made again. */
+function sendAgain(data: Uint8Array): void {
+  for (let tries = 0; ; tries++) {
+    try {
+      datapath.object.program('tc_ingress').testRun({ data, repeat: AT_ONCE, outputSize: 2048 });
+      return;
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'EINTR' || tries === 10) throw error;
+    }
+  }
+}
