@@ -48,6 +48,10 @@ export const BLIND_SPOT_KINDS = {
       "kube-proxy's rules are in force beside turnout: what turnout leaves alone is translated by them, by lists that nobody may keep up to date.",
     advice: 'Stop kube-proxy on this node, then remove its rules: kube-proxy --cleanup',
   },
+  not_looked_at: {
+    consequence: 'What these tools show was not looked at, so blind spots of that kind would not be found.',
+    advice: 'Install the tools on the node or in the image, then ask again: turnout verify',
+  },
 } as const satisfies Readonly<Record<string, { readonly consequence: string; readonly advice: string }>>;
 
 export type BlindSpotKind = keyof typeof BLIND_SPOT_KINDS;

@@ -1,4 +1,4 @@
-// Looks for the blind spots of the datapath on this node. Reads only, and takes what is missing (a tool, a table) for absent.
+// Looks for the blind spots of the datapath on this node. Reads only; a tool that is missing is a finding, not nothing.
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import type { AttachedProgram, NetlinkDevice } from '../../native/addon.ts';
 import { listTcxPrograms } from '../../native/attached-programs.ts';
@@ -58,6 +58,18 @@ export function lookAtPrograms(device: string, direction: string, programs: read
   }
 }
 
+/** Adds what could not be looked at. nft shows the rules of iptables-nft too, but not as their authors wrote them. */
+export function lookAtMissingTools(missing: ReadonlySet<string>, spots: BlindSpots): void {
+  const isWithoutNft = missing.has('nft');
+  for (const tool of missing) {
+    if (tool === 'nft' || /^ip6?tables-legacy-save$/.test(tool))
+      spots.add('not_looked_at', `rules of netfilter: ${tool} is missing`);
+    if (/^ip6?tables-nft-save$/.test(tool) && isWithoutNft) spots.add('not_looked_at', `rules of netfilter: ${tool} is missing`);
+    if (tool === 'tc') spots.add('not_looked_at', 'tc programs of others: tc is missing');
+    if (tool === 'ip') spots.add('not_looked_at', 'IPsec policies: ip is missing');
+  }
+}
+
 /** Everything that is found on this node now, by kind. Takes a few processes, so it belongs on a slow schedule. */
 export async function findBlindSpots(): Promise<BlindSpot[]> {
   const spots = new BlindSpots();
@@ -67,9 +79,11 @@ export async function findBlindSpots(): Promise<BlindSpot[]> {
   for (const { ifindex, name } of devices) {
     for (const direction of DIRECTIONS) lookAtPrograms(name, direction, listTcxPrograms(ifindex, direction), spots);
   }
-  await lookAtRules(hasUnseenBridge(devices), spots);
-  await lookAtClsact(spots);
+  const missing = await lookAtRules(hasUnseenBridge(devices), spots);
+  if (!(await lookAtClsact(spots))) missing.add('tc');
   const policies = await runTool('ip', ['-o', 'xfrm', 'policy']);
+  if (policies.status < 0) missing.add('ip');
+  lookAtMissingTools(missing, spots);
   for (const line of policies.stdout.split('\n')) {
     if (/\bdir (in|out|fwd)\b/.test(line)) spots.add('ipsec_policy', line.replace(/\\?\s+/g, ' ').trim());
   }
@@ -92,7 +106,12 @@ function lookAtFiles(devices: readonly NetlinkDevice[], spots: BlindSpots): void
   }
 }
 
-async function lookAtRules(isBridgeUnseen: boolean, spots: BlindSpots): Promise<void> {
+/** Answers with the tools that are missing. */
+async function lookAtRules(isBridgeUnseen: boolean, spots: BlindSpots): Promise<Set<string>> {
+  const missing = new Set<string>();
+  const readWith = async (tool: string, args: readonly string[], onLine: (line: string) => void): Promise<void> => {
+    if (!(await toolLines(tool, args, onLine))) missing.add(tool);
+  };
   const look = (reader: (line: string) => FirewallRule | null) => (line: string) => {
     const rule = reader(line);
     if (rule) lookAtRule(rule, isBridgeUnseen, spots);
@@ -103,20 +122,22 @@ async function lookAtRules(isBridgeUnseen: boolean, spots: BlindSpots): Promise<
     ['ip6tables', 'ip6'],
   ] as const) {
     const lookAt = look(iptablesReader(command));
-    await toolLines(`${command}-nft-save`, [], (line) => {
+    await readWith(`${command}-nft-save`, [], (line) => {
       if (line.startsWith('*')) known.add(`${family} ${line.slice(1).trim()}`);
       lookAt(line);
     });
     // Without legacy tables in use there is nothing to read, and asking might load their modules.
     if (firstLine(`/proc/self/net/${family}_tables_names`) === '') continue;
-    await toolLines(`${command}-legacy-save`, [], look(iptablesReader(`${command}-legacy`)));
+    await readWith(`${command}-legacy-save`, [], look(iptablesReader(`${command}-legacy`)));
   }
-  await toolLines('nft', ['--stateless', '--numeric', 'list', 'ruleset'], look(nftReader(known)));
+  await readWith('nft', ['--stateless', '--numeric', 'list', 'ruleset'], look(nftReader(known)));
+  return missing;
 }
 
-/** Filters of clsact are not told by the call that tells of tcx: `tc` is asked about devices that have the qdisc. */
-async function lookAtClsact(spots: BlindSpots): Promise<void> {
-  const { stdout } = await runTool('tc', ['-json', 'qdisc', 'show']);
+/** Filters of clsact are not told by the call that tells of tcx: `tc` is asked about devices that have the qdisc. False: it is missing. */
+async function lookAtClsact(spots: BlindSpots): Promise<boolean> {
+  const { status, stdout } = await runTool('tc', ['-json', 'qdisc', 'show']);
+  if (status < 0) return false;
   const having = parsed<{ kind?: string; dev?: string }>(stdout).filter(({ kind }) => kind === 'clsact');
   for (const { dev = '' } of having.slice(0, CLSACT_DEVICES_MAX)) {
     for (const direction of DIRECTIONS) {
@@ -130,6 +151,7 @@ async function lookAtClsact(spots: BlindSpots): Promise<void> {
       }
     }
   }
+  return true;
 }
 
 function parsed<T>(json: string): T[] {

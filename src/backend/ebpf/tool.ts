@@ -27,13 +27,17 @@ export function runTool(command: string, args: readonly string[], input = ''): P
 
 const LINES_MS = 20_000;
 
-/** Hands over each line a tool prints, without keeping them: a ruleset may be tens of megabytes. A tool that is missing prints none. */
-export function toolLines(command: string, args: readonly string[], onLine: (line: string) => void): Promise<void> {
+/** Hands over each line a tool prints, without keeping them: a ruleset may be tens of megabytes. False: the tool is missing. */
+export function toolLines(command: string, args: readonly string[], onLine: (line: string) => void): Promise<boolean> {
   return new Promise((resolve) => {
+    let isThere = true;
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'], timeout: LINES_MS });
     const lines = createInterface({ input: child.stdout });
     lines.on('line', onLine);
-    lines.once('close', resolve);
-    child.on('error', () => lines.close());
+    lines.once('close', () => resolve(isThere));
+    child.on('error', () => {
+      isThere = false;
+      lines.close();
+    });
   });
 }

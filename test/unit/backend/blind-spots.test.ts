@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { BlindSpots } from '../../../src/backend/ebpf/blind-spot-kinds.ts';
-import { lookAtDevices, lookAtPrograms, lookAtRule } from '../../../src/backend/ebpf/blind-spots.ts';
+import { lookAtDevices, lookAtMissingTools, lookAtPrograms, lookAtRule } from '../../../src/backend/ebpf/blind-spots.ts';
 import { destinationPorts, type FirewallRule, iptablesReader, nftReader } from '../../../src/backend/ebpf/firewall-rules.ts';
 import type { NetlinkDevice } from '../../../src/native/addon.ts';
 
@@ -166,4 +166,25 @@ test('a blind spot is told once with a few examples, how often it was seen, and 
   for (let i = 0; i < 9; i++) spots.add('vrf', `blue${i}`);
   expect(spots.list()).toMatchObject([{ kind: 'vrf', count: 9, found: ['blue0', 'blue1', 'blue2', 'blue3', 'blue4'] }]);
   for (const { consequence, advice } of spots.list()) expect([consequence, advice]).not.toContain('');
+});
+
+describe('a tool that is missing', () => {
+  const missing = (...tools: string[]): readonly string[] => {
+    const spots = new BlindSpots();
+    lookAtMissingTools(new Set(tools), spots);
+    return spots.list().flatMap(({ found }) => found);
+  };
+
+  test('is told, with what it would have shown', () => {
+    expect(missing('tc', 'ip', 'nft')).toEqual([
+      'tc programs of others: tc is missing',
+      'IPsec policies: ip is missing',
+      'rules of netfilter: nft is missing',
+    ]);
+  });
+
+  test('is none where another one shows the same', () => {
+    expect(missing('iptables-nft-save', 'ip6tables-nft-save')).toEqual([]);
+    expect(missing('iptables-nft-save', 'nft').length).toBe(2);
+  });
 });

@@ -126,6 +126,7 @@ export const FIREWALL_CHECKS: readonly Check[] = [
       aws_connmark: 'warning',
       invalid_drop: 'warning',
       ipsec_policy: 'info',
+      not_looked_at: 'warning',
     }),
   },
   {
