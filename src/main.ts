@@ -7,6 +7,7 @@ import { EbpfBackend } from './backend/ebpf/ebpf-backend.ts';
 import { explain } from './backend/ebpf/explain/explain.ts';
 import { viewFlows } from './backend/ebpf/flow-list.ts';
 import { viewDatapath, viewServices } from './backend/ebpf/observe.ts';
+import { requireFolder } from './backend/ebpf/pinned-tables.ts';
 import { FakeBackend } from './backend/fake/fake-backend.ts';
 import { parseArguments } from './cli/arguments.ts';
 import { formatDoctor } from './cli/doctor-report.ts';
@@ -52,6 +53,7 @@ async function main(): Promise<void> {
       return print(formatStatus(report, command.output));
     }
     case 'services': {
+      requireFolder(config.ebpf.bpffsRoot);
       const rows = viewServices(config.ebpf.bpffsRoot);
       const shown = command.namespace === '' ? rows : rows.filter(({ namespace }) => namespace === command.namespace);
       return print(formatServices(shown, { output: command.output, allEndpoints: command.allEndpoints }));

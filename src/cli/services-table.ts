@@ -61,7 +61,7 @@ export function formatServices(rows: readonly ServiceRow[], options: ServicesOpt
   const { compareRows, compareUnits } = orderOf(rows);
   const sorted = [...rows].sort(compareRows);
   if (options.output === 'json') return `${JSON.stringify(sorted, null, 2)}\n`;
-  if (sorted.length === 0) return 'No Services are programmed. `turnout status` tells whether the datapath is installed.\n';
+  if (sorted.length === 0) return 'No Services are programmed. `turnout status` tells whether turnout runs.\n';
   const lines = sorted.map((row, index) => {
     const previous = sorted[index - 1];
     const isFirst = previous === undefined || compareUnits(previous, row) !== 0;

@@ -347,6 +347,6 @@ test('all of it works without a process', async () => {
 
 test('where there is no datapath, each says so', () => {
   node1.turnout.run('cleanup');
-  for (const name of ['flows', 'top', 'monitor'])
+  for (const name of ['services', 'flows', 'top', 'monitor'])
     expect(() => node1.turnout.run(name)).toThrow(/exit 1: turnout: no datapath of turnout is installed/);
 });
