@@ -132,15 +132,11 @@ export const FLOWS: readonly Part[] = [
     'netns/client-ports.test.ts',
     /pods on ptp > a SYN that is sent again goes where the first one went/,
   ),
-  also(
-    part(
-      'the port of a closed connection can be used again',
-      { file: 'hook_tc.h', from: 'return flow_is_closed(s->flags) || flow_is_expired', to: 'return flow_is_expired' },
-      LIFE,
-      /that has ended by .* makes room for the next of the same port/,
-    ),
-    'netns/client-ports.test.ts',
-    /pods on ptp > a port is used again at once after a connection that ended by (reset|client-first|server-first)/,
+  part(
+    'the port of a closed connection can be used again',
+    { file: 'hook_tc.h', from: 'return flow_is_closed(s->flags) || flow_is_expired', to: 'return flow_is_expired' },
+    LIFE,
+    /that has ended by .* makes room for the next of the same port/,
   ),
   part(
     'a closed flow gives way to one of another frontend',
