@@ -92,8 +92,7 @@ export class NodeNetwork {
     this.#options.addressesSeen(addresses);
     const wanted = deviceRows(devices, addresses, this.#options.device);
     const names = new Map(devices.map((device) => [device.ifindex, device.name]));
-    // Links follow a device that is moved into another namespace, and go on naming a number that is another device's here.
-    for (const ifindex of this.#deleted) if (this.#rows.has(ifindex)) this.#options.hooks.detachDevice(ifindex);
+    // Links follow a device that is moved into another namespace, and go on naming a number that may be another device's here.
     for (const [ifindex, row] of wanted) {
       this.#hook(ifindex, names.get(ifindex) ?? '', row, all || this.#deleted.has(ifindex));
     }

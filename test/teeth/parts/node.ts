@@ -21,11 +21,11 @@ export const NODE: readonly Part[] = [
     'a device that went takes its links along, also where another one has its number by then',
     {
       file: NETWORK,
-      from: 'for (const ifindex of this.#deleted) if (this.#rows.has(ifindex)) this.#options.hooks.detachDevice(ifindex);',
-      to: '',
+      from: 'all || this.#deleted.has(ifindex)',
+      to: 'all',
     },
     DEVICES,
-    /are moved into another namespace, and another device takes their number/,
+    /are moved into another namespace, and another device takes their number, while turnout is busy/,
   ),
   part(
     'a device that went, or has another name now, is let go',
