@@ -134,7 +134,7 @@ conformance: build $(SCTP_RAW)
 
 ## check: types, lint, format, import direction, generated code
 .PHONY: check
-check: build
+check: build build/bench/packet.bpf.o
 	$(call say,TSC,types)
 	$(Q)$(NODE) node_modules/typescript/bin/tsc --noEmit
 	$(call say,BIOME,lint and format)

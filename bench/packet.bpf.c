@@ -268,7 +268,7 @@ SEC("tc") int bench_release(struct __sk_buff *skb)
 	lb_addr_set_v4(&client, bench_client(c, number));
 	lb_addr_set_v4(&service, bench_service(c, number));
 	flow_key(&key, LB_IN, IPPROTO_TCP, &client, bench_client_port(number), &service, bpf_htons(80));
-	if (flow_find(&key, &flow) && flow_release(flow.state))
+	if (flow_find(&key, &flow) && flow_release(flow.state, flow.rewrite.claim))
 		c->outcome[0]++;
 	return TCX_NEXT;
 }
