@@ -24,7 +24,8 @@ const LOOPBACK = u32(1); // ifindex: the device of a test run
 
 let datapath: Datapath;
 beforeAll(async () => {
-  datapath = await Datapath.load();
+  // A flow is old by less than a guest has been up.
+  datapath = await Datapath.load({ variables: { udpUnrepliedNs: 10_000_000_000n } });
 });
 beforeEach(() => datapath.forgetFlows());
 afterAll(() => datapath.close());
