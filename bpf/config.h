@@ -33,10 +33,10 @@ LB_CONFIG(__u64, cfg_udp_unreplied_ns, "idle time of a UDP flow without a reply"
 LB_CONFIG(__u64, cfg_udp_stream_ns, "idle time of a UDP flow with a reply") = 120000000000ULL;
 LB_CONFIG(__u64, cfg_sctp_init_ns, "idle time of an SCTP flow whose handshake is not done") = 30000000000ULL;
 LB_CONFIG(__u64, cfg_sctp_established_ns, "idle time of an established SCTP flow; heartbeats come more often") = 210000000000ULL;
+LB_CONFIG(__u64, cfg_sctp_closed_ns, "idle time of an SCTP flow after ABORT or SHUTDOWN COMPLETE") = 10000000000ULL;
 LB_CONFIG(__u64, cfg_fragment_pause_ns,
 	  "longest pause between two fragments of one datagram; a busy sender uses an id again soon") = 2000000000ULL;
 LB_CONFIG(__u64, cfg_fragment_held_ns, "how long a fragment is kept for its datagram's first") = 1000000000ULL;
-LB_CONFIG(__u64, cfg_sctp_closed_ns, "idle time of an SCTP flow after ABORT or SHUTDOWN COMPLETE") = 10000000000ULL;
 
 /* Not configuration: BTF keeps only types that something has, and user space needs these, which are in no map. */
 struct lb_exported {

@@ -1158,9 +1158,9 @@ export interface DatapathConfig {
   udpStreamNs: bigint; // idle time of a UDP flow with a reply
   sctpInitNs: bigint; // idle time of an SCTP flow whose handshake is not done
   sctpEstablishedNs: bigint; // idle time of an established SCTP flow; heartbeats come more often
+  sctpClosedNs: bigint; // idle time of an SCTP flow after ABORT or SHUTDOWN COMPLETE
   fragmentPauseNs: bigint; // longest pause between two fragments of one datagram; a busy sender uses an id again soon
   fragmentHeldNs: bigint; // how long a fragment is kept for its datagram's first
-  sctpClosedNs: bigint; // idle time of an SCTP flow after ABORT or SHUTDOWN COMPLETE
 }
 /** By variable name, as octets for BpfObject.setVariable. */
 export function configVariables(config: DatapathConfig): Map<string, Uint8Array> {
@@ -1191,8 +1191,8 @@ export function configVariables(config: DatapathConfig): Map<string, Uint8Array>
   { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.udpStreamNs, true); variables.set('cfg_udp_stream_ns', bytes); }
   { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.sctpInitNs, true); variables.set('cfg_sctp_init_ns', bytes); }
   { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.sctpEstablishedNs, true); variables.set('cfg_sctp_established_ns', bytes); }
+  { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.sctpClosedNs, true); variables.set('cfg_sctp_closed_ns', bytes); }
   { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.fragmentPauseNs, true); variables.set('cfg_fragment_pause_ns', bytes); }
   { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.fragmentHeldNs, true); variables.set('cfg_fragment_held_ns', bytes); }
-  { const bytes = new Uint8Array(8); const view = viewOf(bytes); view.setBigUint64(0, config.sctpClosedNs, true); variables.set('cfg_sctp_closed_ns', bytes); }
   return variables;
 }

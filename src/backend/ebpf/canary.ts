@@ -5,6 +5,7 @@
 import { createSocket, type Socket as Datagrams } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { reasonOf } from '../../errors.ts';
 import type { IpFamily, Protocol, ServicePort } from '../../state/model.ts';
 
 /** Namespace of the canary's units: no Service can have it. */
@@ -123,7 +124,7 @@ async function probeTcp(family: IpFamily, port: number): Promise<CanaryProof[]> 
       { hook: `getpeername${digit}`, failure: peerPort === port ? '' : 'getpeername() does not say the Service' },
     ];
   } catch (error) {
-    return [{ hook: `connect${digit}`, failure: reasonOf(error) }];
+    return [{ hook: `connect${digit}`, failure: failureOf(error) }];
   } finally {
     socket.destroy();
   }
@@ -141,7 +142,7 @@ async function probeUdp(family: IpFamily, port: number): Promise<CanaryProof[]> 
       { hook: `recvmsg${digit}`, failure: from.port === port ? '' : 'recvmsg() does not say the Service' },
     ];
   } catch (error) {
-    return [{ hook: `sendmsg${digit}`, failure: reasonOf(error) }];
+    return [{ hook: `sendmsg${digit}`, failure: failureOf(error) }];
   } finally {
     socket.close();
   }
@@ -149,7 +150,7 @@ async function probeUdp(family: IpFamily, port: number): Promise<CanaryProof[]> 
 
 const arrived = (name: string): string => (name === 'back' ? '' : 'what was sent to a Service arrived untranslated');
 
-function reasonOf(error: unknown): string {
+function failureOf(error: unknown): string {
   if ((error as { name?: string }).name === 'AbortError') return `no answer within ${ANSWER_MS / 1000} s`;
-  return error instanceof Error ? error.message : String(error);
+  return reasonOf(error);
 }
